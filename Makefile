@@ -1,0 +1,66 @@
+# `make help` lists every word. CI and people use the same ones.
+SHELL := /bin/bash
+PYTHON ?= python3
+PIPELINE ?= bike_demand
+PYTEST ?=
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export UV_SYSTEM_CERTS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup images demo mlflow stop test check format lock schemas clean
+
+help: ## list these words
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## the virtual environment, from the lock
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "Slipway needs Python 3.11 to 3.13, %s is %s: make PYTHON=python3.13 …" % (sys.executable, sys.version.split()[0]))'
+	@echo "setting up $(VENV) from requirements.txt …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement images/base/requirements.txt
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python requirements.txt
+	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
+	@touch $@
+
+images: $(READY) ## build the job images that changed (IMAGE=model for one)
+	@$(BIN)/python images/build.py $(IMAGE)
+
+demo: $(READY) ## ingest, train, promote and predict one pipeline (PIPELINE=breast_cancer for another)
+	@$(BIN)/slipway demo $(PIPELINE)
+
+mlflow: $(READY) ## start MLflow and leave it up
+	@$(BIN)/slipway mlflow
+
+stop: $(READY) ## stop MLflow and what jobs left (VOLUMES=1: remove lake and tracking data too)
+	@$(BIN)/slipway stop $(if $(VOLUMES),--volumes)
+
+test: $(READY) ## all tests; those with containers are skipped, with the reason, where no engine answers
+	@$(BIN)/python -m pytest $(PYTEST)
+
+check: $(READY) ## format, lint, types, Dockerfiles, YAML, pipelines, schemas
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/hadolint images/*/Dockerfile
+	@$(BIN)/yamllint --strict .
+	@$(BIN)/python -m jobs.schemas --check
+	@$(BIN)/python -m slipway.pipeline_schema --check
+	@$(BIN)/check-jsonschema --schemafile dags/pipelines/schema.json dags/pipelines/*.yaml
+	@$(BIN)/slipway check
+
+format: $(READY) ## format the code
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format .
+
+lock: $(READY) ## renew every lock and the hashes in images/images.lock
+	@$(BIN)/python images/lock.py
+
+schemas: $(READY) ## renew job.yaml parameters and the pipelines' schema from the jobs' models
+	@$(BIN)/python -m jobs.schemas --write
+	@$(BIN)/python -m slipway.pipeline_schema --write
+
+clean: ## remove the virtual environment and what this checkout built, but no data
+	rm -rf $(VENV) .slipway/logs .slipway/bin images/images.local.json

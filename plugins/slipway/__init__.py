@@ -1,0 +1,1 @@
+"""Slipway: Airflow DAGs that run versioned, dockerised ML jobs."""

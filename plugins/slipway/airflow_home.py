@@ -1,0 +1,76 @@
+"""Airflow of this checkout: its database and logs in the state folder, its DAGs and plugins from this repository."""
+
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from slipway import embedded, settings
+from slipway.errors import AirflowHomeError
+from slipway.settings import Settings
+
+VARIABLE = "AIRFLOW_VAR_SLIPWAY_ENV"
+
+
+def airflow_environment(chosen: str, deployed: Settings) -> dict[str, str]:
+    """What to set before Airflow is imported or started; what a person has set of the second part stays."""
+    home = deployed.state / "airflow"
+    fixed = {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(settings.ROOT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(settings.ROOT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        # A database of the person's own must never be the one that a demo migrates.
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        "SLIPWAY_RUNTIME": chosen,
+    }
+    preferred = {
+        VARIABLE: json.dumps(embedded.job_environment(chosen, deployed)),
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    return {**{name: os.environ.get(name) or value for name, value in preferred.items()}, **fixed}
+
+
+def prepare(chosen: str, deployed: Settings) -> dict[str, str]:
+    """The whole environment of an Airflow program of this checkout; its home is there."""
+    (deployed.state / "airflow").mkdir(parents=True, exist_ok=True)
+    return {**os.environ, **airflow_environment(chosen, deployed)}
+
+
+def run(arguments: list[str], deployed: Settings) -> None:
+    """Become the airflow command of this virtual environment, its database brought up to date first."""
+    chosen = embedded.runtime(deployed)
+    environment = prepare(chosen, deployed)
+    migrate(environment)
+    command = Path(sys.executable).with_name("airflow")
+    os.execve(command, ["airflow", *arguments], environment)  # noqa: S606 - the person's own arguments, no shell
+
+
+def migrate(environment: dict[str, str]) -> None:
+    """Bring the database to this version of Airflow; a stamp in the home says when that was done already."""
+    home = Path(environment["AIRFLOW_HOME"])
+    if stamp(home).exists() and (home / "airflow.db").exists():
+        return
+    command = [Path(sys.executable).with_name("airflow"), "db", "migrate"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - as above
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()[-1:]
+        raise AirflowHomeError(f"Airflow's database in {home} can't be brought up to date: {''.join(said)}")
+    migrated(home)
+
+
+def stamp(home: Path) -> Path:
+    return home / f"migrated-{importlib.metadata.version('apache-airflow-core')}"
+
+
+def migrated(home: Path) -> None:
+    """Leave the stamp of this version, and of no other."""
+    for other in home.glob("migrated-*"):
+        other.unlink(missing_ok=True)
+    stamp(home).touch()

@@ -1,0 +1,152 @@
+"""One run of a job as one container with one labelled volume, both removed at the end whatever happened."""
+
+import io
+import json
+import tarfile
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import docker
+from docker.errors import APIError, NotFound
+from docker.types import LogConfig, Mount
+
+from slipway import log_lines, settings
+from slipway.contracts import Limits
+from slipway.ended import Ended
+from slipway.errors import EngineAwayError
+from slipway.job_inputs import JobRequest
+
+JOB_USER = 10001
+OUTPUTS = "/job/out/outputs.json"
+# Airflow's supervisor kills a task 5 s after it asked it to stop.
+STOP_SECONDS = 3
+SETTLE_SECONDS = 2.0
+
+Log = Callable[[str], None]
+
+
+class Container:
+    """A container for one try of a task; `run` is called once, `stop` from any signal handler."""
+
+    def __init__(self, client: docker.APIClient, image_id: str, labels: dict[str, str]) -> None:
+        self.client = client
+        self.image_id = image_id
+        self.labels = labels
+        self.id = ""
+
+    def run(self, request: JobRequest, limits: Limits, log: Log) -> Ended:
+        """Run the job to its end and collect what it left.
+
+        Raises EngineAwayError when the engine refuses to start it.
+        """
+        with self.created(request, limits) as container:
+            self.client.start(container)
+            for line in log_lines.redacted(log_lines.lines(self.chunks()), request.secrets.values()):
+                log(line)
+            state = self.client.inspect_container(container)["State"]
+            return Ended(state["ExitCode"], self.outputs_text(), state["OOMKilled"] and state["ExitCode"] != 0)
+
+    @contextmanager
+    def created(self, request: JobRequest, limits: Limits) -> Generator[str]:
+        try:
+            self.id = self.client.create_container(
+                image=self.image_id,
+                command=["python", "-m", f"jobs.{request.job}", "--inputs", "/job/in/inputs.json"],
+                environment=request.environment,
+                user=f"{JOB_USER}:{JOB_USER}",
+                labels=self.labels,
+                host_config=self.host_config(request, limits),
+            )["Id"]
+            self.client.put_archive(self.id, "/job", job_folder(request))
+            yield self.id
+        except APIError as error:
+            raise EngineAwayError(f"the engine refused to run {request.job}: {error.explanation or error}") from error
+        finally:
+            self.remove()
+
+    def host_config(self, request: JobRequest, limits: Limits) -> dict[str, Any]:
+        deployed = settings.read()
+        mounts = [Mount(type="volume", target="/job", source=None, labels=self.labels)]
+        if request.environment.get("LAKE_URI", "").startswith("/"):
+            mounts.append(Mount(type="volume", target=settings.LAKE_IN_CONTAINER, source=deployed.lake_volume))
+        config: dict[str, Any] = self.client.create_host_config(
+            mounts=mounts,
+            network_mode=deployed.network,
+            mem_limit=limits.memory_bytes,
+            nano_cpus=int(limits.cpus * 1e9),
+            pids_limit=512,
+            init=True,
+            read_only=True,
+            # A folder inside the container, not one of this machine's.
+            tmpfs={"/tmp": "rw,nosuid,nodev,size=256m"},  # noqa: S108
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            log_config=LogConfig(type=LogConfig.types.JSON, config={"max-size": "100m", "max-file": "2"}),
+        )
+        return config
+
+    def chunks(self) -> Iterator[bytes]:
+        """The log until the container has ended; a stream that breaks earlier is taken up where it broke."""
+        since = 0
+        while True:
+            started = int(time.time())
+            yield from self.client.logs(self.id, stream=True, follow=True, stdout=True, stderr=True, since=since)
+            if not self.is_running():
+                return
+            since = started
+
+    def is_running(self) -> bool:
+        """Whether it runs on; the log of a container ends a moment before its state does."""
+        until = time.monotonic() + SETTLE_SECONDS
+        while self.client.inspect_container(self.id)["State"]["Running"]:
+            if time.monotonic() > until:
+                return True
+            time.sleep(0.05)
+        return False
+
+    def outputs_text(self) -> str | None:
+        try:
+            stream, _ = self.client.get_archive(self.id, OUTPUTS)
+        except NotFound:
+            return None
+        with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
+            member = archive.extractfile(archive.getmembers()[0])
+            return member.read().decode("utf-8", errors="replace") if member else None
+
+    def stop(self) -> None:
+        """Ask the job to end, then end it."""
+        if self.id:
+            with suppress(APIError):
+                self.client.stop(self.id, timeout=STOP_SECONDS)
+
+    def remove(self) -> None:
+        """Remove container and volume; one that is gone already is fine."""
+        if self.id:
+            with suppress(NotFound):
+                self.client.remove_container(self.id, v=True, force=True)
+
+
+def job_folder(request: JobRequest) -> bytes:
+    """The tar that fills `/job`: inputs to read, secrets for the job's user alone, two folders to write in."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, mode in (("in", 0o555), ("secrets", 0o500), ("out", 0o700), ("scratch", 0o700)):
+            archive.addfile(entry(name, mode, tarfile.DIRTYPE))
+        add_file(archive, "in/inputs.json", json.dumps(request.inputs, indent=2).encode(), 0o444)
+        for name, value in request.secrets.items():
+            add_file(archive, f"secrets/{name}", value.encode(), 0o400)
+    return buffer.getvalue()
+
+
+def add_file(archive: tarfile.TarFile, name: str, content: bytes, mode: int) -> None:
+    member = entry(name, mode, tarfile.REGTYPE)
+    member.size = len(content)
+    archive.addfile(member, io.BytesIO(content))
+
+
+def entry(name: str, mode: int, kind: bytes) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.mode, member.uid, member.gid = kind, mode, JOB_USER, JOB_USER
+    return member

@@ -1,0 +1,123 @@
+"""From a function that wires one pipeline's tasks to one DAG for each pipeline."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Asset, BaseOperator, CronDataIntervalTimetable, Param
+from airflow.sdk.exceptions import AirflowFailException
+
+from slipway import pipelines, settings
+from slipway.contracts import Schema
+from slipway.job_operator import JobOperator
+from slipway.pipelines import BrokenPipeline, Pipeline
+
+Wiring = Callable[[Pipeline], None]
+
+# Cron DAGs begin here and never catch up: what is older is brought in by a backfill.
+BEGINNING = datetime(2024, 1, 1, tzinfo=UTC)
+DEFAULT_SCHEDULES = {"train": "raw", "predict": "raw or champion"}
+
+
+def each_pipeline(doc: str | None, **dag_options: Any) -> Callable[[Wiring], Wiring]:
+    """Declare a kind of DAG, named like the decorated function: `<pipeline>.<kind>` for each pipeline.
+
+    A pipeline whose YAML is broken keeps a DAG that says so and takes no other away.
+    """
+
+    def declare(wire: Wiring) -> Wiring:
+        for pipeline in pipelines.load_all(settings.read()):
+            if isinstance(pipeline, BrokenPipeline):
+                broken_dag(pipeline, wire.__name__)
+            else:
+                working_dag(pipeline, wire, doc, dag_options)
+        return wire
+
+    return declare
+
+
+def working_dag(pipeline: Pipeline, wire: Wiring, doc: str | None, options: dict[str, Any]) -> None:
+    keys, kind = pipeline.keys, wire.__name__
+    schedules = {**DEFAULT_SCHEDULES, **keys.get("schedules", {})}
+    with DAG(
+        dag_id=f"{pipeline.name}.{kind}",
+        schedule=schedule(pipeline, schedules.get(kind)),
+        start_date=BEGINNING,
+        catchup=False,
+        description=keys.get("description"),
+        doc_md=doc,
+        tags=[pipeline.name, kind, *keys.get("tags", [])],
+        default_args=task_defaults(keys),
+        **options,
+    ) as dag:
+        wire(pipeline)
+    for task in dag.tasks:
+        if isinstance(task, JobOperator):
+            dag.params.update({name: param(schema) for name, schema in task.form.items()})
+
+
+def task_defaults(keys: dict[str, Any]) -> dict[str, Any]:
+    """What the YAML says of every task of the pipeline."""
+    named: dict[str, Any] = {name: keys[name] for name in ("owner", "pool", "queue", "docker_conn_id") if name in keys}
+    retries = keys.get("retries", settings.read().retries)
+    return {**named, "retries": retries, "retry_delay": timedelta(seconds=30), "retry_exponential_backoff": True}
+
+
+def schedule(pipeline: Pipeline, words: str | None) -> Any:
+    """A schedule from the YAML: assets by name (`raw or champion`), a cron expression, or none."""
+    if words is None:
+        return None
+    names = re.split(r"\s+or\s+", words.strip())
+    known = {"raw": raw(pipeline), "champion": champion(pipeline)}
+    if set(names) <= set(known):
+        first, *others = (known[name] for name in names)
+        return first | others[0] if others else [first]
+    return CronDataIntervalTimetable(words, timezone="UTC")
+
+
+def raw(pipeline: Pipeline) -> Asset:
+    """New rows in the pipeline's raw table."""
+    return Asset(name=f"{pipeline.name}.raw", uri=f"slipway://{pipeline.name}/raw")
+
+
+def champion(pipeline: Pipeline) -> Asset:
+    """A move of the pipeline's champion."""
+    return Asset(name=f"{pipeline.name}.champion", uri=f"slipway://{pipeline.name}/champion")
+
+
+def param(schema: Schema) -> Param:
+    """One field of the trigger form, from the property of a job's JSON Schema."""
+    options = [option for option in schema.get("anyOf", [schema]) if option.get("type") != "null"]
+    kinds = [option["type"] for option in options]
+    nullable = len(options) < len(schema.get("anyOf", [schema]))
+    rules = {key: value for option in options for key, value in option.items() if key in ("format", "enum", "minimum")}
+    return Param(
+        schema["default"],
+        title=schema.get("title"),
+        description=schema.get("description"),
+        type=["null", *kinds] if nullable else kinds[0],
+        **rules,
+    )
+
+
+class FixPipeline(BaseOperator):
+    """The only task of a broken pipeline: fails with what is wrong in its YAML."""
+
+    def __init__(self, *, error: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.error = error
+
+    def execute(self, context: Any) -> None:
+        raise AirflowFailException(self.error)
+
+
+def broken_dag(pipeline: BrokenPipeline, kind: str) -> None:
+    with DAG(
+        dag_id=f"{pipeline.name}.{kind}",
+        schedule=None,
+        is_paused_upon_creation=True,
+        doc_md=f"This pipeline is broken.\n\n    {pipeline.error}\n",
+        tags=[pipeline.name, kind, "broken"],
+    ):
+        FixPipeline(task_id="fix_pipeline", error=str(pipeline.error))

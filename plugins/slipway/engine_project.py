@@ -1,0 +1,75 @@
+"""What this deployment owns on the engine: one network, two volumes, and containers, all under one label."""
+
+from typing import Any
+
+import docker
+from docker.errors import APIError, NotFound
+
+from slipway.settings import Settings
+
+PROJECT = "slipway.project"
+SERVICE = "slipway.service"
+JOB = "slipway.job"
+
+
+def labels(deployed: Settings, **more: str) -> dict[str, str]:
+    return {PROJECT: deployed.project, **{f"slipway.{name}": value for name, value in more.items()}}
+
+
+def owned(deployed: Settings) -> dict[str, Any]:
+    """The filter that finds what is ours."""
+    return {"label": [f"{PROJECT}={deployed.project}"]}
+
+
+def prepare(client: docker.APIClient, deployed: Settings) -> None:
+    """Create the network and both volumes where they are not there yet."""
+    if not any(found["Name"] == deployed.network for found in client.networks(names=[deployed.network])):
+        client.create_network(deployed.network, driver="bridge", labels=labels(deployed))
+    for volume in (deployed.lake_volume, deployed.mlflow_volume):
+        client.create_volume(volume, labels=labels(deployed))
+
+
+def remove_service(client: docker.APIClient, deployed: Settings) -> None:
+    """Remove the services' containers; their data stays."""
+    for container in client.containers(all=True, filters={"label": [*owned(deployed)["label"], SERVICE]}):
+        client.remove_container(container["Id"], v=True, force=True)
+
+
+def remove_containers(client: docker.APIClient, deployed: Settings) -> list[str]:
+    """Remove every container of this project, running or not, and the volumes that jobs left."""
+    removed = []
+    for container in client.containers(all=True, filters=owned(deployed)):
+        client.remove_container(container["Id"], v=True, force=True)
+        removed.append(f"container {container['Names'][0].lstrip('/')}")
+    for volume in volumes(client, deployed):
+        if JOB in (volume["Labels"] or {}):
+            client.remove_volume(volume["Name"], force=True)
+            removed.append(f"volume {volume['Name'][:12]}")
+    return removed
+
+
+def remove_data(client: docker.APIClient, deployed: Settings) -> list[str]:
+    """Remove lake, tracking data and network; what others still use stays, and is said."""
+    # The engine makes a volume without labels when a job is the first to name it.
+    by_name = {f"{deployed.project}-lake", deployed.mlflow_volume}
+    names = {volume["Name"] for volume in volumes(client, deployed)} | by_name
+    said = [remove(client.remove_volume, name, f"volume {name}") for name in sorted(names)]
+    for network in client.networks(filters=owned(deployed)):
+        said.append(remove(client.remove_network, network["Id"], f"network {network['Name']}"))
+    return list(filter(None, said))
+
+
+def volumes(client: docker.APIClient, deployed: Settings) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = client.volumes(filters=owned(deployed))["Volumes"] or []
+    return found
+
+
+def remove(remover: Any, name: str, title: str) -> str:
+    """What was removed, what could not be and why, or nothing where it was not there."""
+    try:
+        remover(name)
+    except NotFound:
+        return ""
+    except APIError as error:
+        return f"not {title}: {error.explanation}"
+    return title

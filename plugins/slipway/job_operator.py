@@ -1,0 +1,119 @@
+"""The one operator: a task is a job of a pipeline, run in that job's image."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import docker
+from airflow.providers.docker.operators.docker import DockerOperator
+from airflow.sdk.exceptions import AirflowFailException
+
+from slipway import contracts, engine, image_refs, job_inputs, settings
+from slipway.container import Container
+from slipway.contracts import Limits, Schema
+from slipway.ended import Ended, NothingToDo, judge
+from slipway.errors import SettingsError
+from slipway.job_inputs import JobRequest
+from slipway.pipelines import Pipeline
+from slipway.process import Process
+
+
+class JobOperator(DockerOperator):
+    """Runs one job for one pipeline and returns its outputs.json.
+
+    The provider's DockerOperator gives the engine's client and the registry's login; what a container is made of,
+    how it is watched and where its result comes from are Slipway's own. Nothing is templated: values go as data.
+    """
+
+    template_fields: Sequence[str] = ()
+    template_ext: Sequence[str] = ()
+    ui_color: ClassVar[str] = "#dbeafe"
+
+    def __init__(self, *, job: str, pipeline: Pipeline, **kwargs: Any) -> None:
+        deployed = settings.read()
+        self.contract = contracts.of(job, deployed.jobs)
+        self.limits = contracts.limits(pipeline.keys.get("limits", {}).get(job, {}), self.contract.limits)
+        kwargs.setdefault("task_id", job)
+        kwargs.setdefault("execution_timeout", timedelta(seconds=self.limits.timeout_seconds))
+        super().__init__(image=self.contract.image, mount_tmp_dir=False, doc_md=self.contract.description, **kwargs)
+        self.pipeline = pipeline
+        self.running: Container | Process | None = None
+
+    @property
+    def form(self) -> dict[str, Schema]:
+        """What the trigger form asks for this job."""
+        return self.contract.form
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Run the job.
+
+        Raises NothingToDo (skipped), JobRefusedError (failed, not retried) or JobFailedError (failed).
+        """
+        deployed = settings.read()
+        in_docker = deployed.runtime != "process" and (deployed.runtime == "docker" or engine.answers())
+        ended = self.in_container(context, deployed) if in_docker else self.in_process(context, deployed)
+        try:
+            return judge(ended, self.contract.job, f"{self.limits.memory_bytes / 2**20:.0f} MiB")
+        except NothingToDo:
+            # A skipped task has no return value, yet people ask why it was skipped.
+            context["ti"].xcom_push(key="outputs", value=ended.outputs)
+            raise
+
+    def in_container(self, context: Any, deployed: settings.Settings) -> Ended:
+        self.docker_url = engine.host()
+        engine.connect().close()
+        image = image_refs.resolve(self.contract.image, deployed.images)
+        found = engine.inspect_image(self.cli, image.reference, f"{image.name} {image.version}")
+        request = self.request(context, image.identity(found["Config"].get("Labels") or {}, found["Id"]))
+        self.log.info("Running %s in image %s %s (%s)", self.contract.job, image.name, image.version, found["Id"][:19])
+        self.running = container = Container(self.cli, found["Id"], self.container_labels(request, deployed))
+        return container.run(request, self.clamped(self.cli), self.log_line)
+
+    def in_process(self, context: Any, deployed: settings.Settings) -> Ended:
+        image = image_refs.without_engine(self.contract.image, deployed.images)
+        self.log.info("Running %s as a process of this environment", self.contract.job)
+        self.running = process = Process()
+        return process.run(self.request(context, image.identity({}, None)), self.log_line)
+
+    def request(self, context: Any, image: dict[str, Any]) -> JobRequest:
+        """What the job is given, read at run time alone."""
+        try:
+            name = self.pipeline.keys.get("env_variable", job_inputs.ENV_VARIABLE)
+            environment = job_inputs.environment(self.contract, name)
+            secrets = job_inputs.secrets(self.contract)
+        except SettingsError as error:
+            raise AirflowFailException(str(error)) from error
+        given = self.pipeline.parameters(self.contract)
+        inputs = job_inputs.build(context, self.contract, self.pipeline.name, given, image)
+        return JobRequest(self.contract.job, inputs, environment, secrets)
+
+    def container_labels(self, request: JobRequest, deployed: settings.Settings) -> dict[str, str]:
+        """Which try of which task a container or volume belongs to."""
+        run = request.inputs["run"]
+        names = ("dag_id", "run_id", "task_id", "map_index", "try_number")
+        return {
+            "slipway.project": deployed.project,
+            "slipway.job": self.contract.job,
+            **{f"slipway.{name}": str(run[name]) for name in names},
+        }
+
+    def clamped(self, client: docker.APIClient) -> Limits:
+        """The limits that this machine can give; the engine refuses to start a container with more."""
+        has = client.info()
+        given = replace(
+            self.limits,
+            memory_bytes=min(self.limits.memory_bytes, has["MemTotal"]),
+            cpus=min(self.limits.cpus, has["NCPU"]),
+        )
+        if given != self.limits:
+            self.log.warning("Limits cut to this machine: %s instead of %s", given, self.limits)
+        return given
+
+    def log_line(self, line: str) -> None:
+        self.log.info("%s", line)
+
+    def on_kill(self) -> None:
+        """Stop what runs; the end is then collected, and the container removed, by `execute` itself."""
+        if self.running:
+            self.running.stop()

@@ -1,0 +1,68 @@
+"""What Slipway asks of MLflow, over REST with the HTTP client that Airflow brings."""
+
+from typing import Any
+
+import httpx
+
+from slipway.errors import TrackingAwayError, UnknownRunError
+
+INPUTS = "slipway/inputs.json"
+
+
+def client(url: str, timeout_seconds: float = 20.0) -> httpx.Client:
+    """A client of one MLflow; proxies of the environment are for other addresses than this one."""
+    return httpx.Client(base_url=url, timeout=timeout_seconds, trust_env=False)
+
+
+def answers(url: str) -> bool:
+    """Whether the API is up; `/health` says yes before the database is."""
+    try:
+        with client(url, 3.0) as asked:
+            return asked.get("/api/2.0/mlflow/experiments/search", params={"max_results": 1}).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def ask(url: str, method: str, path: str, **options: Any) -> Any:
+    """The JSON that MLflow answers, or None where it knows no such thing.
+
+    Raises TrackingAwayError when it doesn't answer, or answers that it can't.
+    """
+    try:
+        with client(url) as asked:
+            response = asked.request(method, path, **options)
+            if response.status_code == httpx.codes.NOT_FOUND:
+                return None
+            return response.raise_for_status().json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise TrackingAwayError(f"MLflow at {url} did not answer ({error}): start it with `make mlflow`") from error
+
+
+def inputs_of(url: str, run: str) -> dict[str, Any]:
+    """The inputs.json that the job of one MLflow run was given.
+
+    Raises UnknownRunError when there is no such run, or it holds none.
+    """
+    if ask(url, "GET", "/api/2.0/mlflow/runs/get", params={"run_id": run}) is None:
+        raise UnknownRunError(f"MLflow at {url} has no run {run!r}: copy the run's ID from its page")
+    inputs: dict[str, Any] | None = ask(url, "GET", "/get-artifact", params={"path": INPUTS, "run_uuid": run})
+    if inputs is None:
+        raise UnknownRunError(f"run {run} holds no {INPUTS}: it was not started by a Slipway job")
+    return inputs
+
+
+def runs_tagged(url: str, tags: dict[str, str]) -> list[dict[str, Any]]:
+    """Runs of all experiments that carry all of these tags, newest first."""
+    experiments = ask(url, "GET", "/api/2.0/mlflow/experiments/search", params={"max_results": 1000})
+    found = ask(
+        url,
+        "POST",
+        "/api/2.0/mlflow/runs/search",
+        json={
+            "experiment_ids": [experiment["experiment_id"] for experiment in experiments.get("experiments", [])],
+            "filter": " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items()),
+            "max_results": 20,
+        },
+    )
+    runs: list[dict[str, Any]] = (found or {}).get("runs", [])
+    return runs

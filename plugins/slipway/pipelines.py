@@ -1,0 +1,111 @@
+"""The pipelines of this deployment: one YAML file each, checked against the schema before any DAG is made of it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from slipway import contracts, pipeline_schema, settings, yaml_lines
+from slipway.contracts import Contract
+from slipway.errors import PipelineError
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """One ML use case: its name is the name of its file, its keys are those of the YAML."""
+
+    name: str
+    path: Path
+    keys: dict[str, Any]
+
+    def parameters(self, contract: Contract) -> dict[str, Any]:
+        """The part of the YAML that one job is given."""
+        return {name: self.keys[name] for name in contract.pipeline_keys if name in self.keys}
+
+
+@dataclass(frozen=True)
+class BrokenPipeline:
+    """A YAML file that can't be used, and why."""
+
+    name: str
+    path: Path
+    error: PipelineError
+
+
+def load_all(deployed: settings.Settings) -> list[Pipeline | BrokenPipeline]:
+    """Every pipeline of every folder, by name; a broken file does not take the others away."""
+    paths = [path for folder in deployed.pipelines for path in sorted(folder.glob("*.yaml"))]
+    names = Counter(path.stem for path in paths)
+    found: dict[str, Pipeline | BrokenPipeline] = {}
+    for path in paths:
+        found.setdefault(path.stem, load_or_broken(path, deployed, names[path.stem]))
+    return list(found.values())
+
+
+def load_or_broken(path: Path, deployed: settings.Settings, times: int) -> Pipeline | BrokenPipeline:
+    try:
+        if times > 1:
+            raise PipelineError(f"{path}:1: {times} folders hold a pipeline {path.stem!r}: rename all but one")
+        return load(path, deployed)
+    except PipelineError as error:
+        return BrokenPipeline(path.stem, path, error)
+
+
+def load(path: Path, deployed: settings.Settings) -> Pipeline:
+    """Read and check one pipeline.
+
+    Raises PipelineError with file, line and the key that was meant.
+    """
+    keys, tree = yaml_lines.load(path)
+    jobs = contracts.load_all(deployed.jobs)
+    yaml_lines.check(path, tree, keys, pipeline_schema.build(jobs))
+    check_columns(path, tree, keys)
+    return Pipeline(path.stem, path, keys)
+
+
+def named(name: str, deployed: settings.Settings) -> Pipeline:
+    """The pipeline of that name.
+
+    Raises PipelineError when its YAML is broken or there is none.
+    """
+    found = {pipeline.name: pipeline for pipeline in load_all(deployed)}
+    pipeline = found.get(name)
+    if pipeline is None:
+        folders = ", ".join(map(str, deployed.pipelines))
+        raise PipelineError(f"no pipeline {name!r} in {folders}: {yaml_lines.nearest(name, found)}")
+    if isinstance(pipeline, BrokenPipeline):
+        raise pipeline.error
+    return pipeline
+
+
+def check_columns(path: Path, tree: yaml.Node, keys: dict[str, Any]) -> None:
+    """Refuse the name of a column that `columns` does not have."""
+    columns = keys["columns"]
+    for steps, name in column_names(keys):
+        if name not in columns:
+            line, where = yaml_lines.line_of(tree, steps), ".".join(map(str, steps))
+            raise PipelineError(f"{path}:{line}: {where}: no column {name!r}: {yaml_lines.nearest(name, columns)}")
+
+
+def column_names(keys: dict[str, Any]) -> Iterator[tuple[list[str | int], str]]:
+    """Each place outside `columns` that names a column, with the name."""
+    for key in ("day", "target"):
+        if keys.get(key):
+            yield [key], keys[key]
+    for key in ("key", "features"):
+        for position, name in enumerate(keys.get(key, [])):
+            yield [key, position], name
+    for position, baseline in enumerate(keys.get("baselines", [])):
+        for place, name in enumerate(baseline.get("mean_by") or []):
+            yield ["baselines", position, "mean_by", place], name
+
+
+def main() -> int:
+    """Name each broken pipeline of this deployment; 0 when there is none."""
+    broken = [pipeline for pipeline in load_all(settings.read()) if isinstance(pipeline, BrokenPipeline)]
+    for pipeline in broken:
+        print(pipeline.error)
+    return 64 if broken else 0

@@ -1,0 +1,94 @@
+"""How this deployment runs jobs: read from the environment, and from an untracked `.env` beside the Makefile."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from slipway.errors import SettingsError
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNTIMES = ("docker", "process")
+LAKE_IN_CONTAINER = "/lake"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One deployment.
+
+    `project` prefixes the names of networks, volumes and containers, so that two checkouts can share an engine.
+    `runtime` is `docker`, `process`, or empty: docker where an engine answers, else process.
+    `state` is the untracked folder of this checkout. `mlflow_port` is published on loopback only.
+    """
+
+    project: str
+    runtime: str
+    state: Path
+    mlflow_port: int
+    network: str
+    lake_volume: str
+    retries: int
+    jobs: Path
+    images: Path
+    pipelines: tuple[Path, ...]
+
+    @property
+    def mlflow_container(self) -> str:
+        return f"{self.project}-mlflow"
+
+    @property
+    def mlflow_volume(self) -> str:
+        return f"{self.project}-mlflow"
+
+    @property
+    def mlflow_url(self) -> str:
+        """The address that people and links use; containers reach the server by its name on the network."""
+        return f"http://127.0.0.1:{self.mlflow_port}"
+
+
+def read() -> Settings:
+    """Read the settings at the moment of the call.
+
+    Raises SettingsError for a value that can't be used.
+    """
+    given = {**dotenv(ROOT / ".env"), **os.environ}
+    project = given.get("SLIPWAY_PROJECT") or "slipway"
+    return Settings(
+        project=project,
+        runtime=one_of("SLIPWAY_RUNTIME", given.get("SLIPWAY_RUNTIME", ""), ("", *RUNTIMES)),
+        state=Path(given.get("SLIPWAY_STATE") or ROOT / ".slipway").absolute(),
+        mlflow_port=whole("MLFLOW_PORT", given.get("MLFLOW_PORT") or "5050", 1, 65535),
+        network=given.get("SLIPWAY_NETWORK") or project,
+        lake_volume=given.get("SLIPWAY_LAKE_VOLUME") or f"{project}-lake",
+        retries=whole("SLIPWAY_RETRIES", given.get("SLIPWAY_RETRIES") or "2", 0, 100),
+        jobs=Path(given.get("SLIPWAY_JOBS") or ROOT / "jobs"),
+        images=Path(given.get("SLIPWAY_IMAGES") or ROOT / "images"),
+        pipelines=tuple(
+            Path(folder)
+            for folder in [
+                str(ROOT / "dags" / "pipelines"),
+                *filter(None, given.get("SLIPWAY_PIPELINES", "").split(os.pathsep)),
+            ]
+        ),
+    )
+
+
+def dotenv(path: Path) -> dict[str, str]:
+    """The `NAME=value` lines of an env file; an absent file is an empty one."""
+    if not path.is_file():
+        return {}
+    pairs = (re.match(r"\s*(?:export\s+)?([A-Za-z_]\w*)=(.*)", line) for line in path.read_text().splitlines())
+    return {pair[1]: pair[2].strip().strip("'\"") for pair in pairs if pair}
+
+
+def one_of(name: str, value: str, known: tuple[str, ...]) -> str:
+    if value not in known:
+        choices = ", ".join(known[1:])
+        raise SettingsError(f"{name}={value!r} is not one of {choices}: correct it in the environment or in .env")
+    return value
+
+
+def whole(name: str, value: str, low: int, high: int) -> int:
+    if not value.isdigit() or not low <= int(value) <= high:
+        raise SettingsError(f"{name}={value!r} is not a whole number from {low} to {high}: correct it in .env")
+    return int(value)

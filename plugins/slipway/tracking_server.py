@@ -1,0 +1,147 @@
+"""MLflow as the one container of the embedded deployment, its data in a volume, its port on loopback alone."""
+
+import hashlib
+import json
+import time
+from typing import Any
+
+import docker
+from docker.errors import APIError, NotFound
+from docker.types import LogConfig, Mount
+
+from slipway import engine, engine_project, image_refs, mlflow_rest, ports
+from slipway.errors import EngineAwayError, TrackingAwayError
+from slipway.progress import Line
+from slipway.settings import Settings
+
+DATA = "/mlflow"
+PORT = 5000
+START_SECONDS = 120
+ALLOWED_HOSTS = "mlflow:*,localhost:*,127.0.0.1:*"
+# Uploads pass through files; in the tmpfs they would count as memory.
+ENVIRONMENT = {
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "TMPDIR": DATA,
+}
+
+
+def up(client: docker.APIClient, deployed: Settings) -> None:
+    """Start MLflow and wait until its API answers; the same container is kept while image and port are the same.
+
+    Raises ImageMissingError, PortTakenError, or TrackingAwayError when it doesn't come up.
+    """
+    image = image_refs.resolve("mlflow", deployed.images)
+    image_id = engine.inspect_image(client, image.reference, f"{image.name} {image.version}")["Id"]
+    engine_project.prepare(client, deployed)
+    wanted = wish(client, image_id, deployed)
+    running(client, wanted, deployed)
+    wait(client, deployed)
+
+
+def wish(client: docker.APIClient, image_id: str, deployed: Settings) -> dict[str, Any]:
+    """What the container is created from; its fingerprint tells whether one that exists is still the right one."""
+    options: dict[str, Any] = {
+        "image": image_id,
+        "command": command(DATA, "0.0.0.0", PORT),  # noqa: S104 - published on the host's loopback alone
+        "environment": ENVIRONMENT,
+        "ports": [PORT],
+        "host_config": host_config(client, deployed),
+        "networking_config": client.create_networking_config(
+            {deployed.network: client.create_endpoint_config(aliases=["mlflow"])}
+        ),
+    }
+    fingerprint = hashlib.sha256(json.dumps(options, sort_keys=True, default=str).encode()).hexdigest()
+    return {**options, "labels": engine_project.labels(deployed, service="mlflow", fingerprint=fingerprint)}
+
+
+def command(data: str, host: str, port: int) -> list[str]:
+    """The server's command line; one worker serves a team, and the default of 16 processes takes 3 GB."""
+    return [
+        *("python", "-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"),
+        *("--backend-store-uri", f"sqlite:///{data}/mlflow.db", "--artifacts-destination", f"{data}/artifacts"),
+        *("--allowed-hosts", ALLOWED_HOSTS),
+    ]
+
+
+def host_config(client: docker.APIClient, deployed: Settings) -> dict[str, Any]:
+    config: dict[str, Any] = client.create_host_config(
+        mounts=[Mount(type="volume", target=DATA, source=deployed.mlflow_volume)],
+        network_mode=deployed.network,
+        port_bindings={PORT: (ports.LOOPBACK, deployed.mlflow_port)},
+        restart_policy={"Name": "unless-stopped"},
+        mem_limit="1g",
+        pids_limit=512,
+        init=True,
+        read_only=True,
+        tmpfs={"/tmp": "rw,nosuid,nodev,size=64m"},  # noqa: S108 - a mount inside the container
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges"],
+        log_config=LogConfig(type=LogConfig.types.JSON, config={"max-size": "20m", "max-file": "2"}),
+    )
+    return config
+
+
+def running(client: docker.APIClient, wanted: dict[str, Any], deployed: Settings) -> None:
+    """Keep, start or replace the container, so that the wanted one runs."""
+    found = inspected(client, deployed)
+    same = found and (found["Config"]["Labels"] or {}).get("slipway.fingerprint") == wanted["labels"]["slipway.fingerprint"]
+    if found and same and found["State"]["Running"]:
+        return
+    if not (found and found["State"]["Running"] and published(found) == deployed.mlflow_port):
+        ports.check_free(deployed.mlflow_port)
+    if not same:
+        if found:
+            client.remove_container(found["Id"], v=True, force=True)
+        client.create_container(name=deployed.mlflow_container, **wanted)
+    start(client, deployed)
+
+
+def inspected(client: docker.APIClient, deployed: Settings) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = client.inspect_container(deployed.mlflow_container)
+    except NotFound:
+        return None
+    return found
+
+
+def published(found: dict[str, Any]) -> int | None:
+    bindings = (found["HostConfig"]["PortBindings"] or {}).get(f"{PORT}/tcp") or [{}]
+    return int(bindings[0].get("HostPort") or 0) or None
+
+
+def start(client: docker.APIClient, deployed: Settings) -> None:
+    """Start the container; one that can't have its port is removed, so that the next try begins afresh."""
+    try:
+        client.start(deployed.mlflow_container)
+    except APIError as error:
+        client.remove_container(deployed.mlflow_container, v=True, force=True)
+        said = str(error.explanation or error)
+        if "port is already allocated" in said or "address already in use" in said:
+            raise ports.taken(deployed.mlflow_port) from error
+        raise EngineAwayError(f"the engine refused to start {deployed.mlflow_container}: {said}") from error
+
+
+def wait(client: docker.APIClient, deployed: Settings) -> None:
+    """Wait until the API answers through the published port.
+
+    Raises TrackingAwayError with the end of the server's log when it doesn't.
+    """
+    line = Line("MLflow")
+    while not mlflow_rest.answers(deployed.mlflow_url):
+        line.running("starting")
+        time.sleep(0.2)
+        found = inspected(client, deployed)
+        # A server that falls over is started again by its restart policy, so one fall is not the end.
+        if found is None or found["RestartCount"] > 2 or line.seconds > START_SECONDS:
+            line.broken_off()
+            raise TrackingAwayError(silent(client, deployed, line.seconds))
+    line.done(f"at {deployed.mlflow_url}")
+
+
+def silent(client: docker.APIClient, deployed: Settings, seconds: float) -> str:
+    log = client.logs(deployed.mlflow_container, tail=1).decode(errors="replace").strip()
+    return (
+        f"MLflow did not answer at {deployed.mlflow_url} within {seconds:.0f} s; it last said {log!r}:"
+        f" see `docker logs {deployed.mlflow_container}`"
+    )

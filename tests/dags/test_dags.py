@@ -1,0 +1,128 @@
+"""What Airflow makes of `dags/`, in this process and in fresh ones."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from slipway import settings
+
+DAGS = settings.ROOT / "dags"
+PIPELINES = ["bike_demand", "breast_cancer"]
+KINDS = ["ingest", "predict", "train"]
+DAG_IDS = [f"{pipeline}.{kind}" for pipeline in PIPELINES for kind in KINDS]
+
+
+@pytest.fixture(scope="session")
+def dags(airflow_db):
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(DAGS)
+    assert bag.import_errors == {}
+    return bag.dags
+
+
+def test_each_pipeline_has_one_dag_of_each_kind(dags):
+    assert sorted(dags) == DAG_IDS
+
+
+@pytest.mark.parametrize("dag_id", DAG_IDS)
+def test_each_dag_tells_what_it_reads_what_it_writes_and_what_a_failure_costs(dags, dag_id):
+    doc = dags[dag_id].doc_md
+    assert [word for word in ("Reads ", "rites ", "If this fails", "Safe to rerun") if word not in doc] == []
+
+
+@pytest.mark.parametrize("dag_id", DAG_IDS)
+def test_each_dag_runs_one_at_a_time_and_never_catches_up(dags, dag_id):
+    assert (dags[dag_id].max_active_runs, dags[dag_id].catchup) == (1, False)
+
+
+def test_train_promotes_after_training_even_when_there_was_nothing_to_train(dags):
+    dag = dags["bike_demand.train"]
+    assert dag.task_ids == ["train", "promote"]
+    assert dag.task_dict["promote"].upstream_task_ids == {"train"}
+    assert dag.task_dict["promote"].trigger_rule == "none_failed"
+
+
+def test_new_data_starts_train_and_predict_and_a_moved_champion_starts_predict(dags):
+    def assets(dag_id):
+        return sorted(asset.name for _, asset in dags[dag_id].timetable.asset_condition.iter_assets())
+
+    assert assets("breast_cancer.train") == ["breast_cancer.raw"]
+    assert assets("breast_cancer.predict") == ["breast_cancer.champion", "breast_cancer.raw"]
+    outlets = {task.task_id: [asset.name for asset in task.outlets] for dag in dags.values() for task in dag.tasks}
+    assert outlets["promote"] == ["breast_cancer.champion"]
+    assert outlets["train"] == []
+
+
+def test_the_trigger_form_asks_for_what_the_jobs_declare(dags):
+    assert sorted(dags["bike_demand.ingest"].params) == ["end", "start"]
+    assert sorted(dags["bike_demand.train"].params) == ["data_version", "force"]
+    assert sorted(dags["bike_demand.predict"].params) == ["end", "force", "start"]
+    start = dags["bike_demand.ingest"].params.get_param("start")
+    assert start.schema == {**start.schema, "type": ["null", "string"], "format": "date"}
+
+
+@pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.name)
+def test_a_dag_file_is_a_table_of_contents(path):
+    assert len(path.read_text().splitlines()) <= 45
+
+
+HEAVY = ("mlflow", "pandas", "sklearn", "deltalake", "duckdb", "pyarrow", "jobs")
+PROBE = f"""
+import sys
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(sys.argv[1])
+assert bag.import_errors == {{}}, bag.import_errors
+assert bag.dags
+print(sorted({{name.split(".")[0] for name in sys.modules}} & set({HEAVY!r})))
+"""
+
+
+@pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.name)
+def test_parsing_a_dag_file_loads_nothing_that_only_jobs_need(path, airflow_db):
+    done = subprocess.run([sys.executable, "-c", PROBE, str(path)], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1:] == ["[]"], done.stderr[-2000:]
+
+
+@pytest.fixture
+def broken(tmp_path, monkeypatch, airflow_db):
+    """The DAGs where a team's folder holds one broken pipeline."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    text = (DAGS / "pipelines" / "breast_cancer.yaml").read_text()
+    (tmp_path / "tumours.yaml").write_text(text.replace("\ntarget:", "\ntaget:"))
+    monkeypatch.setenv("SLIPWAY_PIPELINES", str(tmp_path))
+    bag = DagBag(DAGS)
+    assert bag.import_errors == {}
+    return bag.dags
+
+
+def test_a_broken_pipeline_takes_no_other_away(broken):
+    assert sorted(broken) == sorted([*DAG_IDS, *(f"tumours.{kind}" for kind in KINDS)])
+
+
+def test_a_broken_pipeline_keeps_a_paused_dag_that_says_what_is_wrong(broken):
+    dag = broken["tumours.train"]
+    assert dag.is_paused_upon_creation is True
+    assert "broken" in dag.tags
+    assert "unknown key 'taget': did you mean 'target'?" in dag.doc_md
+    assert dag.task_ids == ["fix_pipeline"]
+
+
+def test_a_broken_pipelines_only_task_fails_with_file_and_line(broken):
+    from airflow.sdk.exceptions import AirflowFailException
+
+    with pytest.raises(AirflowFailException, match=r"tumours\.yaml:\d+: unknown key 'taget'"):
+        broken["tumours.train"].task_dict["fix_pipeline"].execute({})
+
+
+def test_two_folders_with_the_same_pipeline_are_told_apart(tmp_path, monkeypatch):
+    from slipway import pipelines
+
+    shutil.copy(DAGS / "pipelines" / "bike_demand.yaml", tmp_path)
+    monkeypatch.setenv("SLIPWAY_PIPELINES", str(tmp_path))
+    errors = {found.name: str(getattr(found, "error", "")) for found in pipelines.load_all(settings.read())}
+    assert "2 folders hold a pipeline 'bike_demand'" in errors["bike_demand"]
+    assert errors["breast_cancer"] == ""
