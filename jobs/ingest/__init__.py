@@ -1,0 +1,1 @@
+"""Bring a source into the lake's raw table."""

@@ -1,0 +1,58 @@
+"""What a job leaves behind for its caller: the content of outputs.json."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from jobs.errors import JobError, NothingToDo
+from jobs.services import as_job_error
+
+
+@dataclass
+class Outcome:
+    """Counts, table versions, model, metrics, verdict; and the exit code that goes with them."""
+
+    status: str = "done"
+    reason: str | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    model: dict[str, Any] | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    mlflow: dict[str, str] | None = None
+    error: dict[str, str] | None = None
+    exit_code: int = 0
+
+    @classmethod
+    def of(cls, error: Exception) -> "Outcome":
+        """What an exception means to the caller; what is not a JobError is a fault of ours: exit 1."""
+        if isinstance(error, NothingToDo):
+            return cls("nothing_to_do", str(error), exit_code=error.exit_code)
+        known = as_job_error(error)
+        message = str(known or error) or type(error).__name__
+        described = {
+            "kind": known.kind if known else "error",
+            "type": type(known or error).__name__,
+            "message": " ".join(message.split()),
+        }
+        return cls("failed", described["message"], error=described, exit_code=known.exit_code if known else 1)
+
+    def nothing_to_do(self, reason: str) -> "Outcome":
+        """The same counts and tables, as those of a job that found no work."""
+        return replace(self, status="nothing_to_do", reason=reason, exit_code=NothingToDo.exit_code)
+
+    def document(self) -> dict[str, Any]:
+        """The part of outputs.json that the job answers for."""
+        return {name: value for name, value in vars(self).items() if name != "exit_code"}
+
+    def summary(self, job: str) -> str:
+        """One line for the end of the log."""
+        if self.error:
+            return f"{job} failed: {self.error['message']}"
+        numbers = ", ".join(f"{value:,} {name}" for name, value in self.counts.items())
+        return f"{job}: {self.status.replace('_', ' ')}" + "".join(
+            f"; {text}" for text in (self.reason, numbers) if text
+        )
+
+
+def unexpected(error: Exception) -> bool:
+    """Whether only a traceback can explain this error."""
+    return not isinstance(error, (NothingToDo, JobError)) and as_job_error(error) is None

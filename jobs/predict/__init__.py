@@ -1,0 +1,1 @@
+"""Let the champion predict what has no prediction yet."""

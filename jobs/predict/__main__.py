@@ -1,0 +1,8 @@
+"""`python -m jobs.predict --inputs FILE [--outputs FILE]`."""
+
+import sys
+
+from jobs.contract import main
+
+if __name__ == "__main__":
+    sys.exit(main("predict"))

@@ -1,0 +1,64 @@
+"""Let the champion predict the rows that have no prediction yet, or whose raw data changed since."""
+
+import logging
+
+import pyarrow as pa
+
+from jobs import content, lake, model_store, registry
+from jobs.errors import EmptyWindowError, NothingToDo
+from jobs.outcome import Outcome
+from jobs.predict.parameters import Parameters
+from jobs.predict.rows import Predictor
+from jobs.predict.window import Hashes, Window, predicted
+from jobs.tracking import TrackedRun
+
+log = logging.getLogger(__name__)
+
+
+def predict(parameters: Parameters, run: TrackedRun) -> Outcome:
+    """Write all predictions in one commit; raises NothingToDo without a champion or without work."""
+    champion = registry.by_alias(run, registry.CHAMPION)
+    if champion is None:
+        raise NothingToDo(f"no champion for {run.pipeline} yet: has a challenger been trained and promoted?")
+    model = model_store.load(champion)
+    raw = lake.open_table(f"{run.pipeline}/raw")
+    if raw is None:
+        raise EmptyWindowError(f"there is no table {run.pipeline}/raw: has ingest run?")
+    dataset = raw.to_pyarrow_dataset()
+    window = Window.of(parameters, lake.DAY in dataset.schema.names, model.card)
+    digests = content.digests_by_day(dataset.to_batches(filter=window.filter()))
+    if not digests:
+        none_there(parameters, window, raw.version())
+    hashes = {day: digest.hexdigest(dataset.schema) for day, digest in digests.items()}
+    name = f"{run.pipeline}/predictions"
+    table = lake.open_table(name)
+    before = {} if parameters.force else predicted(table, window, champion.number)
+    todo: Hashes = {day: digest for day, digest in hashes.items() if before.get(day) != digest}
+    predictor = Predictor(model, dataset, parameters.key, run.inputs.run.run_id, raw.version())
+    table = table or lake.create_table(name, predictor.schema, [lake.DAY] * window.has_day)
+    fence = lake.Fence.of(run.inputs.run, name)
+    counts = {"rows": sum(digests[day].rows for day in todo), "days": len(todo.keys() - {None})}
+    if todo and not already_forced(parameters, lake.committed_try(table, fence)):
+        log.info("predicting %s rows %s with version %s", f"{counts['rows']:,}", window, champion.number)
+        rows = pa.RecordBatchReader.from_batches(predictor.schema, predictor.batches(todo))
+        metadata = lake.run_metadata(run.inputs.run, model_version=champion.number, raw_version=raw.version())
+        lake.replace(table, rows, fence, metadata, [day for day in todo if day is not None] if window.has_day else None)
+    elif lake.committed_try(table, fence) is None:
+        raise NothingToDo(f"version {champion.number} has predicted raw@v{raw.version()} {window} already")
+    else:
+        log.info("an older try of this run has committed these predictions already")
+    tables = {"raw": {"version": raw.version()}, "predictions": {"version": table.version()}}
+    told = {"name": champion.name, "version": champion.number, "run_id": champion.run_id, "alias": registry.CHAMPION}
+    return Outcome(counts=counts, tables=tables, model=told)
+
+
+def none_there(parameters: Parameters, window: Window, version: int) -> None:
+    """A window that somebody asked for must hold rows; the default one may still be ahead."""
+    if parameters.start or parameters.end:
+        raise EmptyWindowError(f"no rows in raw@v{version} {window}: has ingest run for these days?")
+    raise NothingToDo(f"raw@v{version} has no rows {window}: the champion's training window reaches to its end")
+
+
+def already_forced(parameters: Parameters, committed: int | None) -> bool:
+    """`force` compares nothing, so what an older try did is told by its commit alone."""
+    return parameters.force and committed is not None

@@ -1,0 +1,1 @@
+"""Move the champion alias when the challenger has earned it."""

@@ -1,0 +1,66 @@
+"""The pipeline's registered model: its versions, found by tags, and its aliases."""
+
+import contextlib
+from dataclasses import dataclass
+
+import mlflow
+from mlflow.exceptions import MlflowException
+
+from jobs.tracking import TrackedRun
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A registered version; tags without their `slipway.` in front."""
+
+    name: str
+    number: int
+    run_id: str
+    source: str
+    tags: dict[str, str]
+
+
+def versions(run: TrackedRun) -> list[ModelVersion]:
+    """All versions of the pipeline's model, newest first."""
+    name = run.pipeline.replace("'", "''")
+    found = run.client.search_model_versions(f"name='{name}'", max_results=10_000)
+    return sorted((_version(entry) for entry in found), key=lambda version: -version.number)
+
+
+def _version(entry: mlflow.entities.model_registry.ModelVersion) -> ModelVersion:
+    tags = {name.removeprefix("slipway."): value for name, value in (entry.tags or {}).items()}
+    return ModelVersion(entry.name, int(entry.version), entry.run_id or "", entry.source or "", tags)
+
+
+def aliases(run: TrackedRun) -> dict[str, int]:
+    """The version number behind each alias."""
+    try:
+        return {alias: int(number) for alias, number in run.client.get_registered_model(run.pipeline).aliases.items()}
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return {}
+        raise
+
+
+def by_alias(run: TrackedRun, alias: str) -> ModelVersion | None:
+    number = aliases(run).get(alias)
+    return None if number is None else _version(run.client.get_model_version(run.pipeline, str(number)))
+
+
+def register(run: TrackedRun, source: str, tags: dict[str, object]) -> ModelVersion:
+    """A new version of the pipeline's model, with all its tags from its first moment."""
+    with contextlib.suppress(MlflowException):
+        run.client.create_registered_model(run.pipeline)
+    texts = {f"slipway.{name}": str(value) for name, value in tags.items() if value is not None}
+    model_id = source.removeprefix("models:/")
+    created = run.client.create_model_version(
+        run.pipeline, source, run_id=run.id, tags=texts, await_creation_for=0, model_id=model_id
+    )
+    return _version(created)
+
+
+def set_alias(run: TrackedRun, alias: str, version: ModelVersion) -> None:
+    run.client.set_registered_model_alias(run.pipeline, alias, str(version.number))

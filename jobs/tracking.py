@@ -1,0 +1,138 @@
+"""One MLflow run per container and one parent per DAG run, found or created by identity tags."""
+
+import contextlib
+import json
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# mlflow reads these while it is imported.
+for _name, _value in {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "5",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+import mlflow  # noqa: E402
+from mlflow.entities import Run as MlflowRun  # noqa: E402
+from mlflow.exceptions import MlflowException  # noqa: E402
+
+from jobs.errors import UsageError  # noqa: E402
+from jobs.identity import Inputs  # noqa: E402
+from jobs.outcome import Outcome  # noqa: E402
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """The MLflow run that this container writes to, and the inputs it was started with."""
+
+    inputs: Inputs
+    id: str
+    experiment_id: str
+    client: mlflow.MlflowClient
+
+    @property
+    def pipeline(self) -> str:
+        return self.inputs.pipeline
+
+    def tag(self, **tags: object) -> None:
+        for name, value in tags.items():
+            self.client.set_tag(self.id, f"slipway.{name}", str(value))
+
+    def close(self, outcome: Outcome) -> Outcome:
+        """End the run as the job ended, with outputs and, for a failure, the reason on it."""
+        self.tag(status=outcome.status)
+        if outcome.reason:
+            self.tag(**{"error" if outcome.error else "reason": outcome.reason[:5000]})
+        if outcome.tables:
+            versions = {name: table.get("version") for name, table in outcome.tables.items()}
+            self.tag(data_version=json.dumps(versions))
+        self.client.log_dict(self.id, outcome.document(), "slipway/outputs.json")
+        mlflow.end_run("FAILED" if outcome.error else "FINISHED")
+        return outcome
+
+
+def identity_tags(inputs: Inputs) -> dict[str, str]:
+    """The tags that name this task instance, whatever its try."""
+    run = inputs.run
+    tags = {"dag_id": run.dag_id, "run_id": run.run_id, "task_id": run.task_id, "map_index": run.map_index}
+    return {f"slipway.{name}": str(value) for name, value in tags.items()}
+
+
+def descriptive_tags(inputs: Inputs) -> dict[str, str]:
+    image, run = inputs.image, inputs.run
+    tags = {
+        "pipeline": inputs.pipeline,
+        "job": inputs.job,
+        "image": image.reference,
+        "image_id": image.id,
+        "revision": image.revision,
+        "lock": image.lock,
+        "airflow_url": run.airflow_url,
+    }
+    return {f"slipway.{name}": str(value) for name, value in tags.items() if value is not None}
+
+
+def _experiment(client: mlflow.MlflowClient, name: str) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        with contextlib.suppress(MlflowException):
+            client.create_experiment(name)
+        found = client.get_experiment_by_name(name)
+    if found is None or found.lifecycle_stage != "active":
+        raise UsageError(f"the MLflow experiment {name} is deleted: restore it or rename the pipeline")
+    return str(found.experiment_id)
+
+
+def _search(client: mlflow.MlflowClient, experiment_id: str, tags: dict[str, str]) -> list[MlflowRun]:
+    escaped = {name: value.replace("'", "''") for name, value in tags.items()}
+    text = " and ".join(f"tags.`{name}` = '{value}'" for name, value in escaped.items())
+    found = client.search_runs([experiment_id], text)
+    return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
+
+
+def find_or_create(
+    client: mlflow.MlflowClient, experiment_id: str, name: str, tags: dict[str, str], more: dict[str, str]
+) -> MlflowRun:
+    """The oldest run with these identity tags; MLflow has no unique key, so it is searched again after creating."""
+    found = _search(client, experiment_id, tags)
+    if found:
+        return found[0]
+    created = client.create_run(experiment_id, run_name=name, tags=tags | more)
+    oldest = next(iter(_search(client, experiment_id, tags)), created)
+    if oldest.info.run_id != created.info.run_id:
+        client.delete_run(created.info.run_id)
+    return oldest
+
+
+@contextlib.contextmanager
+def run(inputs: Inputs) -> Iterator[TrackedRun]:
+    """The run of this task instance, resumed where an older try has made it; closed as FAILED if left open."""
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        raise UsageError("MLFLOW_TRACKING_URI is not set: give it the address of the MLflow server")
+    client = mlflow.MlflowClient()
+    experiment_id = _experiment(client, inputs.pipeline)
+    when = inputs.run.requested_at[:16].replace("T", " ")
+    dag_run = {"slipway.dag_id": inputs.run.dag_id, "slipway.run_id": inputs.run.run_id, "slipway.parent": "true"}
+    parent = find_or_create(
+        client, experiment_id, f"{inputs.run.dag_id} {when}", dag_run, {"slipway.pipeline": inputs.pipeline}
+    )
+    more = descriptive_tags(inputs) | {"mlflow.parentRunId": parent.info.run_id}
+    own = find_or_create(client, experiment_id, f"{inputs.job} {when}", identity_tags(inputs), more)
+    tracked = TrackedRun(inputs, own.info.run_id, experiment_id, client)
+    tries = [text for text in own.data.tags.get("slipway.tries", "").split(",") if text]
+    this = str(inputs.run.try_number)
+    tracked.tag(tries=",".join(dict.fromkeys([*tries, this])))
+    client.log_dict(tracked.id, inputs.model_dump(mode="json"), "slipway/inputs.json")
+    client.update_run(parent.info.run_id, status="FINISHED")
+    mlflow.set_experiment(experiment_id=experiment_id)
+    with mlflow.start_run(run_id=tracked.id, log_system_metrics=False):
+        log.info("MLflow run %s of %s.%s, try %s", tracked.id, inputs.pipeline, inputs.job, this)
+        yield tracked

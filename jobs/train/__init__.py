@@ -1,0 +1,1 @@
+"""Fit the candidates and register the best as challenger."""
