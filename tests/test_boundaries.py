@@ -82,19 +82,19 @@ def test_no_folder_imports_what_it_may_not():
     ("place", "line", "name"),
     [
         ("dags/train.py", "import pandas", "`pandas` is banned"),
-        ("dags/train.py", "from jobs.train import train", "`jobs.train.train` is banned"),
+        ("dags/train.py", "from jobs.train import train", "`jobs` is banned"),
         ("dags/train.py", "import mlflow", "`mlflow` is banned"),
-        ("plugins/slipway/pipelines.py", "from sklearn import metrics", "`sklearn.metrics` is banned"),
-        ("plugins/slipway/pipelines.py", "from jobs import lake", "`jobs.lake` is banned"),
+        ("plugins/slipway/pipelines.py", "from sklearn import metrics", "`sklearn` is banned"),
+        ("plugins/slipway/pipelines.py", "from jobs import lake", "`jobs` is banned"),
         ("plugins/slipway/pipelines.py", "import mlflow", "`mlflow` is banned"),
-        ("jobs/lake.py", "from airflow.sdk import Variable", "`airflow.sdk.Variable` is banned"),
-        ("jobs/lake.py", "import slipway.settings", "`slipway.settings` is banned"),
-        ("jobs/lake.py", "from . import errors", "relative imports are banned"),
+        ("jobs/lake.py", "from airflow.sdk import Variable", "`airflow` is banned"),
+        ("jobs/lake.py", "import slipway.settings", "`slipway` is banned"),
+        ("jobs/lake.py", "from . import errors", "TID252"),
     ],
 )
 def test_a_planted_violation_is_caught(copy, place, line, name):
     plant(copy / place, line)
-    assert name.lower() in lint(copy).lower()
+    assert name in lint(copy)
 
 
 def test_a_planted_import_of_another_job_is_caught(copy):

@@ -57,8 +57,8 @@ def migrate(environment: dict[str, str]) -> None:
     home = Path(environment["AIRFLOW_HOME"])
     if stamp(home).exists() and (home / "airflow.db").exists():
         return
-    command = [Path(sys.executable).with_name("airflow"), "db", "migrate"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - as above
+    command = [str(Path(sys.executable).with_name("airflow")), "db", "migrate"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()[-1:]
         raise AirflowHomeError(f"Airflow's database in {home} can't be brought up to date: {''.join(said)}")

@@ -15,10 +15,10 @@ from docker.types import LogConfig, Mount
 from slipway import log_lines, settings
 from slipway.contracts import Limits
 from slipway.ended import Ended
+from slipway.engine_project import JOB_USER
 from slipway.errors import EngineAwayError
 from slipway.job_inputs import JobRequest
 
-JOB_USER = 10001
 OUTPUTS = "/job/out/outputs.json"
 # Airflow's supervisor kills a task 5 s after it asked it to stop.
 STOP_SECONDS = 3
@@ -89,7 +89,7 @@ class Container:
 
     def chunks(self) -> Iterator[bytes]:
         """The log until the container has ended; a stream that breaks earlier is taken up where it broke."""
-        since = 0
+        since: int | None = None
         while True:
             started = int(time.time())
             yield from self.client.logs(self.id, stream=True, follow=True, stdout=True, stderr=True, since=since)

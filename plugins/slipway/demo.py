@@ -1,81 +1,69 @@
 """The demo: services up, then one pipeline's DAGs through Airflow's own runner, then what came of it."""
 
-import json
-import os
-import select
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
-from slipway import airflow_home, embedded, images_built, pipelines, report
-from slipway.errors import DemoFailedError
-from slipway.progress import Line
+from slipway import dag_runner, embedded, pipelines, report
+from slipway.errors import DemoFailedError, ImageMissingError
+from slipway.progress import say
 from slipway.settings import Settings
 
 KINDS = ("ingest", "train", "predict")
-TICK_SECONDS = 0.5
-# A task that is asked to end removes its container before it does.
-END_SECONDS = 10.0
-
-Event = dict[str, Any]
 
 
 def run(pipeline: str, verbose: bool, deployed: Settings) -> None:
     """Run the pipeline and print the report.
 
-    Raises PipelineError for one that can't be used, DemoFailedError with the failing task's own words.
+    Raises PipelineError for a YAML that can't be used, DemoFailedError with the failing task's own words.
     """
     chosen = embedded.runtime(deployed)
-    print(embedded.described(chosen, deployed), flush=True)
+    say(embedded.described(chosen, deployed))
     pipelines.named(pipeline, deployed)
-    if chosen == "docker":
-        images_built.ensure(deployed)
-    with runner(pipeline, verbose, chosen, deployed) as child:
+    asked = {"pipeline": pipeline, "kinds": KINDS, "logs": str(deployed.state / "logs")}
+    with dag_runner.started(asked, verbose, chosen, deployed) as runner:
+        if chosen == "docker":
+            build_images(deployed)
         embedded.up(chosen, deployed)
-        ended = list(follow(child, deployed))
-    print(report.text(pipeline, ended, deployed), flush=True)
-    for broken in pipelines.load_all(deployed):
-        if isinstance(broken, pipelines.BrokenPipeline):
-            raise broken.error
+        runner.go()
+        ended = list(runner.follow(KINDS))
+    check(ended, deployed)
+    say("\n".join(report.lines(pipeline, ended, deployed)))
+    check_others(deployed)
 
 
-class Runner:
-    """The process that Airflow runs in, and the pipe it reports through."""
+def build_images(deployed: Settings) -> None:
+    """Build the images whose sources changed since they were last built; seconds when none did."""
+    build = deployed.images / "build.py"
+    if build.is_file() and subprocess.run([sys.executable, build], check=False).returncode:
+        raise ImageMissingError("the images could not be built, see above: mend it, then `make images`")
 
-    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
-        reading, writing = os.pipe()
-        self.events = os.fdopen(reading, encoding="utf-8")
-        self.process = subprocess.Popen(  # noqa: S603 - our own command line
-            [*command, str(writing)],
-            env=environment,
-            stdin=subprocess.PIPE,
-            pass_fds=[writing],
-            start_new_session=True,
-            text=True,
-        )
-        os.close(writing)
 
-    def go(self) -> None:
-        """Say that the services are up."""
-        assert self.process.stdin  # noqa: S101 - given by PIPE above
-        with suppress(BrokenPipeError):
-            self.process.stdin.write("go\n")
-            self.process.stdin.flush()
+def check(ended: list[dict[str, Any]], deployed: Settings) -> None:
+    """Raises DemoFailedError unless every DAG ended well."""
+    if len(ended) == len(KINDS) and all(one["state"] == "success" for one in ended):
+        return
+    if ended and ended[-1]["state"] != "success":
+        log = deployed.state / "logs" / f"demo-{ended[-1]['kind']}.log"
+        raise DemoFailedError(f"{ended[-1]['kind']} failed: {failure(ended[-1], log)}\n  log: {log}")
+    log = deployed.state / "logs" / ("demo-airflow.log" if not ended else f"demo-{KINDS[len(ended)]}.log")
+    raise DemoFailedError(f"Airflow broke off: {last_line(log)}\n  log: {log}")
 
-    def next(self, line: Line, what: str) -> Event | None:
-        """The next event, shown to be waited for; None when there will be no more."""
-        while not select.select([self.events], [], [], TICK_SECONDS)[0]:
-            line.running(what)
-        told = self.events.readline()
-        return json.loads(told) if told else None
 
-    def end(self) -> None:
-        """End the process and what it started, tasks first; by itself it would ignore being asked to."""
-        for asked in (signal.SIGTERM, signal.SIGKILL):
-            with suppress(ProcessLookupError, subprocess.TimeoutExpired):
-                if self.process.poll() is None:
-                    os.killpg(self.process.pid, asked)
-                    self.process.wait(END_SECONDS)
+def failure(ended: dict[str, Any], log: Path) -> str:
+    """What the failed tasks of one DAG said; the end of the log where they said nothing."""
+    said = [task["error"] for task in ended["tasks"] if task["state"] == "failed" and task["error"]]
+    return ended["error"] or "; ".join(said) or last_line(log)
+
+
+def last_line(log: Path) -> str:
+    written = [line for line in log.read_text(errors="replace").splitlines() if line.strip()] if log.exists() else []
+    return written[-1] if written else "it said nothing"
+
+
+def check_others(deployed: Settings) -> None:
+    """A broken pipeline beside this one is not passed over in silence."""
+    for pipeline in pipelines.load_all(deployed):
+        if isinstance(pipeline, pipelines.BrokenPipeline):
+            raise pipeline.error

@@ -21,7 +21,8 @@ def runtime(deployed: Settings) -> str:
 def described(chosen: str, deployed: Settings) -> str:
     """One line that says which runtime it is, and why."""
     if chosen == "docker":
-        version = engine.connect().version()["Version"]
+        with engine.connect() as client:
+            version = client.version()["Version"]
         return f"runtime: docker (engine {version} at {engine.host()})"
     why = "SLIPWAY_RUNTIME says so" if deployed.runtime else f"no Docker engine answers at {engine.host()}"
     return f"runtime: process, because {why}"
@@ -41,10 +42,11 @@ def up(chosen: str, deployed: Settings) -> None:
     """Start MLflow; the one of the other runtime is stopped first, since both want the same port."""
     if chosen == "docker":
         tracking_process.stop(deployed)
-        tracking_server.up(engine.connect(), deployed)
+        with engine.connect() as client:
+            tracking_server.up(client, deployed)
         return
-    with suppress(EngineAwayError):
-        engine_project.remove_service(engine.connect(timeout_seconds=5), deployed)
+    with suppress(EngineAwayError), engine.connect(timeout_seconds=5) as client:
+        engine_project.remove_service(client, deployed)
     (deployed.state / "lake").mkdir(parents=True, exist_ok=True)
     tracking_process.up(deployed)
 
@@ -53,9 +55,9 @@ def stop(deployed: Settings, volumes: bool) -> list[str]:
     """Take down what runs, and with `volumes` what is stored; tells what was removed."""
     removed = ["process MLflow"] if tracking_process.stop(deployed) else []
     if deployed.runtime == "docker" or engine.answers():
-        client = engine.connect()
-        removed += engine_project.remove_containers(client, deployed)
-        removed += engine_project.remove_data(client, deployed) if volumes else []
+        with engine.connect() as client:
+            removed += engine_project.remove_containers(client, deployed)
+            removed += engine_project.remove_data(client, deployed) if volumes else []
     return removed + (remove_folders(deployed) if volumes else [])
 
 

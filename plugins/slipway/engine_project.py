@@ -10,6 +10,8 @@ from slipway.settings import Settings
 PROJECT = "slipway.project"
 SERVICE = "slipway.service"
 JOB = "slipway.job"
+# The user of every image; each file that a job reads or writes is its.
+JOB_USER = 10001
 
 
 def labels(deployed: Settings, **more: str) -> dict[str, str]:
@@ -54,8 +56,8 @@ def remove_data(client: docker.APIClient, deployed: Settings) -> list[str]:
     by_name = {f"{deployed.project}-lake", deployed.mlflow_volume}
     names = {volume["Name"] for volume in volumes(client, deployed)} | by_name
     said = [remove(client.remove_volume, name, f"volume {name}") for name in sorted(names)]
-    for network in client.networks(filters=owned(deployed)):
-        said.append(remove(client.remove_network, network["Id"], f"network {network['Name']}"))
+    networks = client.networks(filters=owned(deployed))
+    said += [remove(client.remove_network, network["Id"], f"network {network['Name']}") for network in networks]
     return list(filter(None, said))
 
 

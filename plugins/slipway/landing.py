@@ -15,7 +15,7 @@ import docker
 from docker.errors import APIError
 
 from slipway import engine, engine_project, image_refs, landing_move, settings
-from slipway.container import JOB_USER
+from slipway.engine_project import JOB_USER
 from slipway.errors import LandingError
 from slipway.progress import Line
 from slipway.settings import Settings
@@ -100,8 +100,10 @@ def land_in_folder(files: list[Arrival], folder: PurePosixPath, deployed: Settin
 def land_in_volume(files: list[Arrival], folder: PurePosixPath, deployed: Settings) -> dict[str, bool]:
     landing = PurePosixPath(settings.LAKE_IN_CONTAINER, "landing")
     incoming = PurePosixPath("landing", ".incoming", uuid.uuid4().hex)
-    client = engine.connect(timeout_seconds=600)
-    with mover(client, str(landing.parent / incoming), str(landing / folder), deployed) as container:
+    with (
+        engine.connect(timeout_seconds=600) as client,
+        mover(client, str(landing.parent / incoming), str(landing / folder), deployed) as container,
+    ):
         try:
             client.put_archive(container, settings.LAKE_IN_CONTAINER, tar(files, incoming))
         except APIError as error:

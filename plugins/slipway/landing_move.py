@@ -34,7 +34,7 @@ def replace(path: Path, target: Path) -> bool:
     """Put the file in its place, for good also if the power goes; whether one was there before."""
     was_there = target.exists()
     sync(path)
-    os.replace(path, target)
+    path.replace(target)
     sync(target.parent)
     return was_there
 
@@ -55,4 +55,4 @@ def sweep(waiting: Path) -> None:
 
 
 if __name__ == "__main__":
-    print(json.dumps(move(Path(sys.argv[1]), Path(sys.argv[2]))))
+    json.dump(move(Path(sys.argv[1]), Path(sys.argv[2])), sys.stdout)

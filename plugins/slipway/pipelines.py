@@ -75,7 +75,7 @@ def named(name: str, deployed: settings.Settings) -> Pipeline:
     pipeline = found.get(name)
     if pipeline is None:
         folders = ", ".join(map(str, deployed.pipelines))
-        raise PipelineError(f"no pipeline {name!r} in {folders}: {yaml_lines.nearest(name, found)}")
+        raise PipelineError(f"no pipeline {name!r} in {folders}: {yaml_lines.nearest(name, found, 'pipelines')}")
     if isinstance(pipeline, BrokenPipeline):
         raise pipeline.error
     return pipeline
@@ -87,7 +87,8 @@ def check_columns(path: Path, tree: yaml.Node, keys: dict[str, Any]) -> None:
     for steps, name in column_names(keys):
         if name not in columns:
             line, where = yaml_lines.line_of(tree, steps), ".".join(map(str, steps))
-            raise PipelineError(f"{path}:{line}: {where}: no column {name!r}: {yaml_lines.nearest(name, columns)}")
+            meant = yaml_lines.nearest(name, columns, "columns")
+            raise PipelineError(f"{path}:{line}: {where}: no column {name!r}: {meant}")
 
 
 def column_names(keys: dict[str, Any]) -> Iterator[tuple[list[str | int], str]]:

@@ -6,6 +6,12 @@ import time
 QUIET_SECONDS = 30.0
 
 
+def say(text: str, end: str = "\n") -> None:
+    """Show it now, also where standard output is a file or a pipe."""
+    sys.stdout.write(text + end)
+    sys.stdout.flush()
+
+
 class Line:
     """One line of progress: counts in place on a terminal; elsewhere it speaks up now and then, and at its end."""
 
@@ -22,18 +28,18 @@ class Line:
         """Show that it still runs; may be called as often as one likes."""
         text = " ".join(filter(None, (self.title, "…", what, f"{self.seconds:.0f} s")))
         if self.terminal:
-            print(f"\r\033[K{text}", end="", flush=True)
+            say(f"\r\033[K{text}", end="")
         elif time.monotonic() - self.shown > QUIET_SECONDS:
             self.shown = time.monotonic()
-            print(text, flush=True)
+            say(text)
 
     def done(self, what: str) -> None:
         """Leave the line as it ended."""
-        print(f"{self.cleared()}{self.title} … {what}", flush=True)
+        say(f"{self.cleared()}{self.title} … {what}")
 
     def broken_off(self) -> None:
         """Make room for an error."""
-        print(self.cleared(), end="", flush=True)
+        say(self.cleared(), end="")
 
     def cleared(self) -> str:
         return "\r\033[K" if self.terminal else ""

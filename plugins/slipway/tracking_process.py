@@ -3,14 +3,13 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from slipway import mlflow_rest, ports, tracking_server
 from slipway.errors import TrackingAwayError
@@ -18,6 +17,7 @@ from slipway.progress import Line
 from slipway.settings import Settings
 
 STOP_SECONDS = 5.0
+ALLOWED_HOSTS = "localhost:*,127.0.0.1:*"
 
 
 def up(deployed: Settings) -> None:
@@ -37,18 +37,31 @@ def start(deployed: Settings) -> None:
     data = deployed.state / "mlflow"
     (data / "artifacts").mkdir(parents=True, exist_ok=True)
     log_file(deployed).parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, **tracking_server.ENVIRONMENT, "TMPDIR": str(data)}
-    with log_file(deployed).open("wb") as log:
-        child = subprocess.Popen(  # noqa: S603 - our own command line
-            [sys.executable, *tracking_server.command(str(data), ports.LOOPBACK, deployed.mlflow_port)[1:]],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    record = {"pid": child.pid, "created": psutil.Process(child.pid).create_time(), "port": deployed.mlflow_port}
+    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    line = command(data, deployed.mlflow_port)
+    # Not Popen, which warns when its child outlives it: this one is meant to.
+    process = os.posix_spawn(
+        line[0],
+        line,
+        {**os.environ, **quiet},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, log_file(deployed), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+    record = {"pid": process, "created": psutil.Process(process).create_time(), "port": deployed.mlflow_port}
     pid_file(deployed).write_text(json.dumps(record), encoding="utf-8")
+
+
+def command(data: Path, port: int) -> list[str]:
+    """The server's command line; one worker serves a team, and the default of 16 processes takes 3 GB."""
+    return [
+        *(sys.executable, "-m", "mlflow", "server", "--host", ports.LOOPBACK, "--port", str(port), "--workers", "1"),
+        *("--backend-store-uri", f"sqlite:///{data}/mlflow.db", "--artifacts-destination", f"{data}/artifacts"),
+        *("--allowed-hosts", ALLOWED_HOSTS),
+    ]
 
 
 def wait(deployed: Settings) -> None:

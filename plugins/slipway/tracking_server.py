@@ -17,13 +17,6 @@ from slipway.settings import Settings
 DATA = "/mlflow"
 PORT = 5000
 START_SECONDS = 120
-ALLOWED_HOSTS = "mlflow:*,localhost:*,127.0.0.1:*"
-# Uploads pass through files; in the tmpfs they would count as memory.
-ENVIRONMENT = {
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "TMPDIR": DATA,
-}
 
 
 def up(client: docker.APIClient, deployed: Settings) -> None:
@@ -40,28 +33,22 @@ def up(client: docker.APIClient, deployed: Settings) -> None:
 
 
 def wish(client: docker.APIClient, image_id: str, deployed: Settings) -> dict[str, Any]:
-    """What the container is created from; its fingerprint tells whether one that exists is still the right one."""
+    """What the container is created from; its fingerprint tells whether one that exists is still the right one.
+
+    The server's command line and settings are the image's own.
+    """
     options: dict[str, Any] = {
         "image": image_id,
-        "command": command(DATA, "0.0.0.0", PORT),  # noqa: S104 - published on the host's loopback alone
-        "environment": ENVIRONMENT,
+        # Uploads pass through files; in the tmpfs they would count as memory.
+        "environment": {"TMPDIR": DATA},
         "ports": [PORT],
         "host_config": host_config(client, deployed),
         "networking_config": client.create_networking_config(
-            {deployed.network: client.create_endpoint_config(aliases=["mlflow"])}
+            {deployed.network: client.create_endpoint_config(aliases=["mlflow"])}  # type: ignore[arg-type]
         ),
     }
     fingerprint = hashlib.sha256(json.dumps(options, sort_keys=True, default=str).encode()).hexdigest()
     return {**options, "labels": engine_project.labels(deployed, service="mlflow", fingerprint=fingerprint)}
-
-
-def command(data: str, host: str, port: int) -> list[str]:
-    """The server's command line; one worker serves a team, and the default of 16 processes takes 3 GB."""
-    return [
-        *("python", "-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"),
-        *("--backend-store-uri", f"sqlite:///{data}/mlflow.db", "--artifacts-destination", f"{data}/artifacts"),
-        *("--allowed-hosts", ALLOWED_HOSTS),
-    ]
 
 
 def host_config(client: docker.APIClient, deployed: Settings) -> dict[str, Any]:
@@ -85,7 +72,10 @@ def host_config(client: docker.APIClient, deployed: Settings) -> dict[str, Any]:
 def running(client: docker.APIClient, wanted: dict[str, Any], deployed: Settings) -> None:
     """Keep, start or replace the container, so that the wanted one runs."""
     found = inspected(client, deployed)
-    same = found and (found["Config"]["Labels"] or {}).get("slipway.fingerprint") == wanted["labels"]["slipway.fingerprint"]
+    same = (
+        found
+        and (found["Config"]["Labels"] or {}).get("slipway.fingerprint") == wanted["labels"]["slipway.fingerprint"]
+    )
     if found and same and found["State"]["Running"]:
         return
     if not (found and found["State"]["Running"] and published(found) == deployed.mlflow_port):

@@ -98,11 +98,11 @@ def sentence(error: ValidationError) -> tuple[list[str | int], str]:
     return steps, f"{'.'.join(map(str, steps))}: {error.message}"
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str], kind: str = "keys") -> str:
     """A hint at the known name that was meant."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known keys are {', '.join(names)}"
+    return f"did you mean {close[0]!r}?" if close else f"known {kind} are {', '.join(names)}"
 
 
 def described(schema: dict[str, Any]) -> str:

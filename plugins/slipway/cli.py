@@ -1,0 +1,129 @@
+"""The `slipway` command. Each word imports what it needs when it is used, so that help is there at once."""
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Callable
+
+from slipway import settings
+from slipway.errors import SlipwayError
+
+Arguments = argparse.Namespace
+
+
+def main(given: list[str] | None = None) -> int:
+    """Run one word; a fault that has an exit code of its own is one line on standard error."""
+    arguments = parser().parse_args(given)
+    # Asked to end, a command still removes what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        return arguments.run(arguments) or 0
+    except SlipwayError as error:
+        print(f"slipway: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("slipway: stopped; `make stop` ends what still runs", file=sys.stderr)
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    whole = argparse.ArgumentParser(
+        prog="slipway", description="Versioned, dockerised ML jobs under Airflow.", epilog="Settings: see .env.example."
+    )
+    words = whole.add_subparsers(title="words", dest="word", required=True, metavar="WORD")
+    demo_words(words)
+    file_words(words)
+    add(words, "check", check, "name each broken pipeline and end with 64 if there is one")
+    airflow = add(words, "airflow", airflow_command, "run Airflow's own command on this checkout's DAGs and database")
+    airflow.add_argument(
+        "arguments", nargs=argparse.REMAINDER, metavar="ARGS", help="as in: dags test bike_demand.ingest"
+    )
+    return whole
+
+
+def add(
+    words: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    run: Callable[[Arguments], int | None],
+    text: str,
+) -> argparse.ArgumentParser:
+    word = words.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    word.set_defaults(run=run)
+    return word
+
+
+def demo_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    demo = add(words, "demo", demo_command, "run one pipeline's ingest, train and predict, and report what came of it")
+    demo.add_argument("pipeline", nargs="?", default="bike_demand", help="its YAML's name (default: %(default)s)")
+    demo.add_argument("--verbose", action="store_true", help="show what Airflow and the tasks say")
+    add(words, "mlflow", mlflow_command, "start MLflow, or keep the one that runs")
+    stop = add(words, "stop", stop_command, "stop MLflow and what jobs left running")
+    stop.add_argument("--volumes", action="store_true", help="remove the lake and MLflow's data too")
+
+
+def file_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    land = add(words, "land", land_command, "bring files into landing, where `source.files` of a pipeline finds them")
+    land.add_argument("files", nargs="+", metavar="FILE")
+    land.add_argument("--as", dest="name", metavar="NAME", help="what the one file is called there")
+    land.add_argument("--into", metavar="FOLDER", help="a folder below landing; made where it is not there")
+    inputs = add(words, "inputs", inputs_command, "print the inputs.json that a past run was given")
+    inputs.add_argument("run_name", metavar="RUN", help="an MLflow run ID; or an Airflow run ID, with --task")
+    inputs.add_argument("--task", help="the task of the Airflow run")
+
+
+def demo_command(arguments: Arguments) -> None:
+    from slipway import demo
+
+    demo.run(arguments.pipeline, arguments.verbose, settings.read())
+
+
+def mlflow_command(arguments: Arguments) -> None:
+    from slipway import embedded
+
+    deployed = settings.read()
+    embedded.up(embedded.runtime(deployed), deployed)
+
+
+def stop_command(arguments: Arguments) -> None:
+    from slipway import embedded
+
+    deployed = settings.read()
+    removed = embedded.stop(deployed, arguments.volumes)
+    for one in removed:
+        print(f"removed {one}")
+    if not removed:
+        print(f"nothing of {deployed.project} was there to remove")
+
+
+def land_command(arguments: Arguments) -> None:
+    from slipway import embedded, landing
+
+    deployed = settings.read()
+    files, folder = landing.arrivals(arguments.files, arguments.name), landing.inside(arguments.into)
+    for name, replaced in landing.land(files, folder, embedded.runtime(deployed), deployed).items():
+        print(f"landed {folder / name}{', in place of an older file' if replaced else ''}")
+
+
+def inputs_command(arguments: Arguments) -> None:
+    from slipway import past_inputs
+
+    found = past_inputs.of(settings.read().mlflow_url, arguments.run_name, arguments.task)
+    print(json.dumps(found, indent=2))
+    print(past_inputs.by_hand(arguments.run_name, found, arguments.task), file=sys.stderr)
+
+
+def check(arguments: Arguments) -> int:
+    from slipway import pipelines
+
+    return pipelines.main()
+
+
+def airflow_command(arguments: Arguments) -> None:
+    from slipway import airflow_home
+
+    airflow_home.run(arguments.arguments, settings.read())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

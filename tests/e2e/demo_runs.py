@@ -1,0 +1,75 @@
+"""Runs `slipway demo` as a person would, in a deployment of its own, and reads what it prints."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+SLIPWAY = Path(sys.executable).with_name("slipway")
+CANARY = "canary-demo-93b1"
+NOWHERE = "unix:///nowhere/docker.sock"
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return str(listener.getsockname()[1])
+
+
+class Deployment:
+    """A state folder, a project name and a port of its own; `--volumes` at the end takes all of it away."""
+
+    def __init__(self, state, name, **settings):
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
+        self.state = state
+        self.environment = {
+            **kept,
+            "SLIPWAY_STATE": str(state),
+            "SLIPWAY_PROJECT": f"slipway-{name}-{os.getpid()}",
+            "MLFLOW_PORT": free_port(),
+            "AIRFLOW_VAR_SLIPWAY_SECRETS": json.dumps({"AWS_SECRET_ACCESS_KEY": CANARY}),
+            **settings,
+        }
+        self.project = self.environment["SLIPWAY_PROJECT"]
+        self.mlflow = f"http://127.0.0.1:{self.environment['MLFLOW_PORT']}"
+
+    def slipway(self, *words, **extra):
+        """What the command printed, and how it ended."""
+        return subprocess.run(
+            [SLIPWAY, *words], env={**self.environment, **extra}, capture_output=True, text=True, check=False
+        )
+
+    def demo(self, pipeline):
+        done = self.slipway("demo", pipeline)
+        assert done.returncode == 0, done.stdout + done.stderr + self.logs()
+        return done.stdout
+
+    def logs(self):
+        return "".join(path.read_text(errors="replace")[-3000:] for path in sorted(self.state.glob("logs/demo-*.log")))
+
+    def down(self):
+        assert self.slipway("stop", "--volumes").returncode == 0
+
+
+def content(text):
+    """The content hash of the raw table."""
+    return re.search(r"raw version \d+ \(content (\w+)\)", text)[1]
+
+
+def counts(text):
+    """Every count of the report, by task and name."""
+    found = {}
+    for task, line in re.findall(r"^  (ingest|train|promote|predict): (.*)$", text, re.MULTILINE):
+        found |= {f"{task}.{name}": int(count) for count, name in re.findall(r"(\d+) (\w+)(?=[,;]|$)", line)}
+    return found
+
+
+def errors(text, metric):
+    """The first measure of each candidate and baseline on the held-out part, by name."""
+    table = text[text.index("on the held-out part") :].split("\n\n")[0].splitlines()
+    assert table[0].split("on the held-out part")[1].split()[0] == metric
+    rows = (re.match(r"\s+(\w+)(?: \(baseline\))?\s+([\d.e+-]+)", row) for row in table[1:])
+    return {row[1]: float(row[2]) for row in rows if row}

@@ -1,0 +1,112 @@
+"""The `slipway` command as people and the Makefile meet it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from slipway import airflow_home, cli, demo, embedded, settings
+from slipway.errors import DemoFailedError, LandingError
+
+WORDS = ["airflow", "check", "demo", "inputs", "land", "mlflow", "stop"]
+COMMAND = Path(sys.executable).with_name("slipway")
+NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}
+
+
+def slipway(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [COMMAND, *arguments], env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+
+
+def test_help_names_each_word():
+    (words,) = [action for action in cli.parser()._actions if action.dest == "word"]
+    assert sorted(words.choices) == WORDS
+    done = slipway("--help")
+    assert done.returncode == 0
+    assert [word for word in WORDS if f"    {word} " not in done.stdout] == []
+
+
+def test_help_and_landing_load_neither_airflow_nor_mlflow():
+    program = (
+        "import sys; from slipway import cli, landing, embedded\n"
+        "try: cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'airflow', 'mlflow', 'pandas', 'sklearn'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_fault_is_one_line_and_its_exit_code():
+    done = slipway("land", "absent.csv")
+    assert (done.returncode, done.stdout) == (LandingError.exit_code, "")
+    assert done.stderr.startswith("slipway: no file absent.csv here")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_docker_without_an_engine_is_refused_at_once():
+    done = slipway("demo", SLIPWAY_RUNTIME="docker", **NO_ENGINE)
+    assert done.returncode == 69
+    assert done.stderr.startswith("slipway: no Docker engine answers at unix:///nonexistent/docker.sock")
+
+
+def test_without_an_engine_the_runtime_is_process_and_the_reason_is_told(monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", NO_ENGINE["DOCKER_HOST"])
+    monkeypatch.delenv("SLIPWAY_RUNTIME", raising=False)
+    deployed = settings.read()
+    assert embedded.runtime(deployed) == "process"
+    said = embedded.described("process", deployed)
+    assert said == "runtime: process, because no Docker engine answers at unix:///nonexistent/docker.sock"
+
+
+def test_stop_twice_is_fine(tmp_path):
+    for _ in range(2):
+        done = slipway("stop", "--volumes", SLIPWAY_STATE=str(tmp_path), SLIPWAY_PROJECT="slipway-test-none")
+        assert (done.returncode, done.stdout) == (0, "nothing of slipway-test-none was there to remove\n")
+
+
+def test_an_unknown_pipeline_ends_the_demo_before_anything_is_started(tmp_path):
+    done = slipway("demo", "no_such", SLIPWAY_STATE=str(tmp_path), SLIPWAY_RUNTIME="process")
+    assert done.returncode == 64
+    assert done.stderr.startswith("slipway: no pipeline 'no_such' in ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_dag_ends_the_demo_with_what_its_task_said():
+    task = {"state": "failed", "error": "train: bad data: no rows in raw@v12: has ingest run?"}
+    ended = [
+        {"kind": "ingest", "state": "success", "tasks": [], "error": None},
+        {"kind": "train", "state": "failed", "tasks": [task], "error": None},
+    ]
+    with pytest.raises(DemoFailedError, match=r"(?s)no rows in raw@v12: has ingest run\?.*log: .*demo-train.log"):
+        demo.check(ended, settings.read())
+
+
+def test_jobs_are_told_the_addresses_of_their_own_runtime(monkeypatch):
+    monkeypatch.setenv("MLFLOW_PORT", "5051")
+    deployed = settings.read()
+    public = "http://127.0.0.1:5051"
+    assert embedded.job_environment("docker", deployed) == {
+        "LAKE_URI": "/lake",
+        "MLFLOW_TRACKING_URI": "http://mlflow:5000",
+        "MLFLOW_PUBLIC_URL": public,
+    }
+    assert embedded.job_environment("process", deployed) == {
+        "LAKE_URI": str(deployed.state / "lake"),
+        "MLFLOW_TRACKING_URI": public,
+        "MLFLOW_PUBLIC_URL": public,
+    }
+
+
+def test_a_variable_of_the_users_own_stays_but_not_their_database(monkeypatch):
+    monkeypatch.setenv(airflow_home.VARIABLE, '{"LAKE_URI": "/mine"}')
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "postgresql+psycopg2://production/airflow")
+    deployed = settings.read()
+    given = airflow_home.airflow_environment("process", deployed)
+    assert json.loads(given[airflow_home.VARIABLE]) == {"LAKE_URI": "/mine"}
+    assert given["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] == f"sqlite:///{deployed.state}/airflow/airflow.db"
+    assert given["SLIPWAY_RUNTIME"] == "process"
