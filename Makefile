@@ -38,7 +38,9 @@ stop: $(READY) ## stop MLflow and what jobs left (VOLUMES=1: remove lake and tra
 	@$(BIN)/slipway stop $(if $(VOLUMES),--volumes)
 
 test: $(READY) ## all tests; those with containers are skipped, with the reason, where no engine answers
-	@$(BIN)/python -m pytest $(PYTEST)
+	@# Jobs are tested without Airflow in the process, as they run.
+	@$(BIN)/python -m pytest tests/jobs $(PYTEST)
+	@$(BIN)/python -m pytest tests --ignore tests/jobs $(PYTEST)
 
 check: $(READY) ## format, lint, types, Dockerfiles, YAML, pipelines, schemas
 	@$(BIN)/ruff format --check .

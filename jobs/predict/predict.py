@@ -37,7 +37,7 @@ def predict(parameters: Parameters, run: TrackedRun) -> Outcome:
     predictor = Predictor(model, dataset, parameters.key, run.inputs.run.run_id, raw.version())
     table = table or lake.create_table(name, predictor.schema, [lake.DAY] * window.has_day)
     fence = lake.Fence.of(run.inputs.run, name)
-    counts = {"rows": sum(digests[day].rows for day in todo), "days": len(todo.keys() - {None})}
+    counts = {"rows": sum(digests[day].rows for day in todo)} | ({"days": len(todo)} if window.has_day else {})
     if todo and not already_forced(parameters, lake.committed_try(table, fence)):
         log.info("predicting %s rows %s with version %s", f"{counts['rows']:,}", window, champion.number)
         rows = pa.RecordBatchReader.from_batches(predictor.schema, predictor.batches(todo))

@@ -45,9 +45,7 @@ class Window:
         return limits[0] if len(limits) == 1 else limits[0] & limits[1]
 
     def __str__(self) -> str:
-        return (
-            f"from {self.first or 'the first day'} to {self.last or 'the last day'}" if self.has_day else "in the table"
-        )
+        return f"from {self.first or 'the first day'} to {self.last or 'the last day'}" if self.has_day else "in full"
 
 
 def predicted(table: DeltaTable | None, window: Window, model_version: int) -> Hashes:

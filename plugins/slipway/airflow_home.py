@@ -49,6 +49,8 @@ def run(arguments: list[str], deployed: Settings) -> None:
     environment = prepare(chosen, deployed)
     migrate(environment)
     command = Path(sys.executable).with_name("airflow")
+    # `airflow standalone` starts its parts by name.
+    environment["PATH"] = os.pathsep.join([str(command.parent), environment.get("PATH", os.defpath)])
     os.execve(command, ["airflow", *arguments], environment)  # noqa: S606 - the person's own arguments, no shell
 
 

@@ -40,11 +40,11 @@ def replace(path: Path, target: Path) -> bool:
 
 
 def sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        os.fsync(descriptor)
     finally:
-        os.close(handle)
+        os.close(descriptor)
 
 
 def sweep(waiting: Path) -> None:

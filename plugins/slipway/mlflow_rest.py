@@ -66,3 +66,15 @@ def runs_tagged(url: str, tags: dict[str, str]) -> list[dict[str, Any]]:
     )
     runs: list[dict[str, Any]] = (found or {}).get("runs", [])
     return runs
+
+
+def champion(url: str, model: str) -> dict[str, Any] | None:
+    """The version of a registered model that holds the alias champion, with its tags; None where none does."""
+    registered = ask(url, "GET", "/api/2.0/mlflow/registered-models/get", params={"name": model})
+    aliases = (registered or {}).get("registered_model", {}).get("aliases", [])
+    version = next((held["version"] for held in aliases if held["alias"] == "champion"), None)
+    if version is None:
+        return None
+    told = ask(url, "GET", "/api/2.0/mlflow/model-versions/get", params={"name": model, "version": version})
+    tags = {tag["key"]: tag["value"] for tag in told["model_version"].get("tags", [])}
+    return {"version": version, "tags": tags}

@@ -17,7 +17,24 @@ def lines(pipeline: str, ended: list[Json], deployed: Settings) -> list[str]:
     inputs = {task["task"]: inputs_of(task, deployed) for task in tasks}
     results = [line for task in tasks for line in result(task, inputs[task["task"]])]
     jobs = table(["job", "result", "seconds", "image", "image ID"], [job(task, inputs[task["task"]]) for task in tasks])
-    return ["", f"{pipeline}:", *indented(results), "", *indented(jobs), "", *where_next(tasks, deployed)]
+    told = [*indented([*results, champion(pipeline, inputs, deployed)]), "", *indented(jobs)]
+    return ["", f"{pipeline}:", *told, "", *where_next(tasks, deployed)]
+
+
+def champion(pipeline: str, inputs: dict[str, Json], deployed: Settings) -> str:
+    """Which version is champion now, whether or not it moved today, and how it was measured."""
+    try:
+        held = mlflow_rest.champion(deployed.mlflow_url, pipeline)
+    except TrackingAwayError:
+        return "champion: MLflow does not answer"
+    if held is None:
+        return "champion: none yet"
+    tags = held["tags"]
+    measured = [f"{tags.get('slipway.candidate')} trained on raw@v{tags.get('slipway.data_version')}"]
+    metric = inputs.get("train", {}).get("parameters", {}).get("metric")
+    if f"slipway.{metric}" in tags:
+        measured.append(f"{metric} {number(float(tags[f'slipway.{metric}']))}")
+    return f"champion: version {held['version']} ({', '.join(measured)})"
 
 
 def inputs_of(task: Json, deployed: Settings) -> Json:

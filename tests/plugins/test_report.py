@@ -1,8 +1,16 @@
 """What the demo tells of its tasks, from outputs.json as jobs write it."""
 
+import pytest
+
 from slipway import report, settings
 
 OUTPUTS = {"slipway": 1, "status": "done", "reason": None, "mlflow": None, "closed": True}
+
+
+@pytest.fixture(autouse=True)
+def no_champion(monkeypatch):
+    """These reports ask no MLflow; the whole demo's test asks a real one."""
+    monkeypatch.setattr(report.mlflow_rest, "champion", lambda url, model: None)
 
 
 def task(name, **outputs):
@@ -26,12 +34,13 @@ def test_each_task_tells_what_it_brought_or_why_it_had_nothing_to_do():
     promote = task("promote", status="nothing_to_do", reason="the champion is better")
     predict = task("predict", model={"name": "bike", "version": 7, "alias": "champion"}, tables={"raw": {"version": 2}})
     ended = [{"tasks": [ingest, promote, predict]}]
-    assert report.lines("bike", ended, settings.read())[:5] == [
+    assert report.lines("bike", ended, settings.read())[:6] == [
         "",
         "bike:",
         "  ingest: 3 rows, 1 changed days; raw version 2 (content abababababab)",
         "  promote: nothing to do: the champion is better",
         "  predict: raw version 2; model bike version 7 (champion)",
+        "  champion: none yet",
     ]
 
 
