@@ -7,7 +7,6 @@ import os
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -15,13 +14,15 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from jobs.errors import UsageError
+from jobs import secret_files
+from jobs.errors import Stopped, UsageError
 from jobs.identity import Inputs
 from jobs.outcome import Outcome, unexpected
 from jobs.receipts import receipts
+from jobs.secret_files import RedactingFormatter
+from jobs.stopping import Watch, stoppable
 
 log = logging.getLogger(__name__)
-SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 
 
 def read_inputs(path: Path, job: str) -> Inputs:
@@ -57,20 +58,6 @@ def default_outputs(inputs: Path) -> Path:
     return folder.parent / "out" / "outputs.json" if folder.name == "in" else folder / "outputs.json"
 
 
-def hand_over_secrets(inputs: Path) -> None:
-    """Put the known secrets beside `in` where boto3, deltalake and mlflow look for them."""
-    for name in SECRETS:
-        value = secret(name, inputs)
-        if value is not None:
-            os.environ[name] = value
-
-
-def secret(name: str, inputs: Path) -> str | None:
-    """A secret's value from ../secrets/<name> beside `in`, or None where there is none."""
-    path = inputs.absolute().parent.parent / "secrets" / name
-    return path.read_text(encoding="utf-8").strip() if path.is_file() else None
-
-
 def write_outputs(path: Path, document: dict[str, Any]) -> None:
     """Write under a temporary name, then rename: a reader sees all of it or none."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,15 +71,18 @@ def write_outputs(path: Path, document: dict[str, Any]) -> None:
     Path(file.name).replace(path)
 
 
-def run_job(inputs: Inputs, parameters: BaseModel) -> Outcome:
+def run_job(inputs: Inputs, parameters: BaseModel, watch: Watch) -> Outcome:
     """Run the job's function inside its MLflow run, and close that run whatever happens."""
     from jobs import tracking  # a wrong parameter is told without the second that importing mlflow takes
 
     function = getattr(import_module(f"jobs.{inputs.job}.{inputs.job}"), inputs.job)
     with tracking.run(inputs) as run:
+        watch.close = lambda: run.end(Outcome.of(Stopped("stopped")))
         outcome = attempt(lambda: function(parameters, run))
         outcome.mlflow = {"run_id": run.id, "experiment_id": run.experiment_id}
         closed = attempt(lambda: run.close(outcome))
+        if closed.exit_code == Stopped.exit_code and outcome.exit_code != Stopped.exit_code:
+            attempt(lambda: run.close(closed))
     return outcome if outcome.error or not closed.error else closed
 
 
@@ -100,10 +90,16 @@ def attempt(step: Callable[[], Outcome]) -> Outcome:
     """The step's outcome, or what its exception means; a traceback only for what nobody foresaw."""
     try:
         return step()
-    except Exception as error:
+    except (Exception, Stopped) as error:
         if unexpected(error):
-            traceback.print_exc(file=sys.stdout)
+            log.exception("nobody foresaw this:")
         return Outcome.of(error)
+
+
+def start_log() -> None:
+    logging.basicConfig(stream=sys.stdout, level=logging.INFO, force=True)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(RedactingFormatter("%(levelname)s %(message)s"))
 
 
 def main(job: str, arguments: list[str] | None = None) -> int:
@@ -113,15 +109,24 @@ def main(job: str, arguments: list[str] | None = None) -> int:
     parser.add_argument("--outputs", type=Path)
     options = parser.parse_args(arguments)
     started = time.monotonic()
-    logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s", level=logging.INFO, force=True)
+    start_log()
 
-    def run() -> Outcome:
-        hand_over_secrets(options.inputs)
+    def write(outcome: Outcome) -> None:
+        document = {"slipway": 1, "job": job, **outcome.document(), "receipts": receipts(started)}
+        write_outputs(options.outputs or default_outputs(options.inputs), document)
+        log.log(logging.ERROR if outcome.error else logging.INFO, "%s", outcome.summary(job))
+
+    def run(watch: Watch) -> Outcome:
+        secret_files.hand_over(options.inputs, job)
         inputs = read_inputs(options.inputs, job)
-        return run_job(inputs, read_parameters(inputs))
+        return run_job(inputs, read_parameters(inputs), watch)
 
-    outcome = attempt(run)
-    document = {"slipway": 1, "job": job, **outcome.document(), "receipts": receipts(started)}
-    write_outputs(options.outputs or default_outputs(options.inputs), document)
-    log.log(logging.ERROR if outcome.error else logging.INFO, "%s", outcome.summary(job))
+    stopped = Outcome.of(Stopped("stopped"))
+    with stoppable(lambda: write(stopped)) as watch:
+        outcome = attempt(lambda: run(watch))
+        watch.finished.set()
+        # Closing what is open may fail on the way, which is not why the job ended.
+        if watch.stopped and outcome.exit_code != Stopped.exit_code:
+            outcome = stopped
+        write(outcome)
     return outcome.exit_code

@@ -70,6 +70,12 @@ class StaleWriterError(TryAgainError):
     """A newer try of the same task has already written."""
 
 
+class Stopped(BaseException):
+    """SIGTERM has come; no Exception, so that no library takes it for a fault to retry."""
+
+    exit_code: ClassVar[int] = 143
+
+
 class NothingToDo(Exception):
     """The job has looked and found no work; the message says why."""
 

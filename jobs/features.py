@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from jobs.errors import MissingColumnError, UsageError
 from jobs.lake import DAY
 
-_CALENDAR = {"year": pc.year, "month": pc.month, "weekday": pc.day_of_week, "day_of_year": pc.day_of_year}
+CALENDAR = {"year": pc.year, "month": pc.month, "weekday": pc.day_of_week, "day_of_year": pc.day_of_year}
 
 
 def frame(rows: pa.Table, columns: Iterable[str], calendar: Iterable[str]) -> pd.DataFrame:
@@ -25,7 +25,7 @@ def frame(rows: pa.Table, columns: Iterable[str], calendar: Iterable[str]) -> pd
     if missing:
         raise MissingColumnError(f"raw has no column {', '.join(missing)}; it has {', '.join(rows.column_names)}")
     values = {name: _values(rows[name], name) for name in wanted}
-    return pd.DataFrame(values | {name: _as_double(_CALENDAR[name](rows[DAY])) for name in derived})
+    return pd.DataFrame(values | {name: _as_double(CALENDAR[name](rows[DAY])) for name in derived})
 
 
 def kinds(features: pd.DataFrame) -> dict[str, str]:

@@ -53,13 +53,24 @@ class Ledger:
         """Whether an older try of this run has written its move."""
         return lake.committed_try(self.table, self.fence) is not None
 
+    @property
+    def ends_with_own_move(self) -> bool:
+        """Whether the pipeline's last move is this run's; commits have an order, and rows have none."""
+        moves = (entry for entry in self.table.history() if entry.get("slipway.pipeline") == self.run.pipeline)
+        last = next(moves, None)
+        return last is not None and last["slipway.writer"] == self.fence.writer
+
     def write(self, move: Move) -> int:
         """Raises TryAgainError where another run has moved this champion since the ledger was opened."""
         writer = f"slipway:champion:{move.pipeline}"
         place = (self.table.transaction_version(writer) or 0) + 1
         rows = pa.Table.from_pylist([vars(move)], schema=SCHEMA).to_reader()
         return lake.append(
-            self.table, rows, self.fence, lake.run_metadata(self.run.inputs.run), [Transaction(writer, place)]
+            self.table,
+            rows,
+            self.fence,
+            lake.run_metadata(self.run.inputs.run, pipeline=move.pipeline),
+            [Transaction(writer, place)],
         )
 
     def own_move(self) -> Move | None:

@@ -34,6 +34,11 @@ def classification(truth: NDArray[Any], probabilities: NDArray[Any], classes: li
     return figures
 
 
+def flat(figures: dict[str, dict[str, float]]) -> dict[str, float]:
+    """`name.metric`, as MLflow and outputs.json call a figure."""
+    return {f"{name}.{metric}": value for name, entry in figures.items() for metric, value in entry.items()}
+
+
 def improvement(metric: str, old: float, new: float) -> float:
     """How much better `new` is, relative to the size of `old`; negative where it is worse."""
     gain = old - new if metric in LOWER_IS_BETTER else new - old

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-import numpy as np
 import pandas as pd
 import skops.io
 from mlflow.models import ModelSignature
 from mlflow.types.schema import ColSpec, Schema, TensorSpec
 from numpy.typing import NDArray
 
+from jobs import guesses
 from jobs.errors import ModelFileError
 from jobs.model_card import ModelCard
 from jobs.registry import ModelVersion
@@ -36,12 +36,9 @@ class LoadedModel:
     card: ModelCard
     estimator: Any
 
-    def predict(self, features: pd.DataFrame) -> NDArray[Any]:
-        return np.asarray(self.estimator.predict(features))
-
-    def probabilities(self, features: pd.DataFrame) -> NDArray[Any]:
-        """One column per class of the card."""
-        return np.asarray(self.estimator.predict_proba(features))
+    def guess(self, features: pd.DataFrame, classes: list[Any]) -> NDArray[Any]:
+        """Values, or one column of probabilities per class."""
+        return guesses.guess(self.estimator, features, classes)
 
 
 def save(estimator: Any, card: ModelCard, example: pd.DataFrame) -> tuple[str, str]:

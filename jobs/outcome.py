@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from jobs.errors import JobError, NothingToDo
+from jobs.errors import JobError, NothingToDo, Stopped
+from jobs.secret_files import redacted
 from jobs.services import as_job_error
 
 
@@ -21,11 +22,19 @@ class Outcome:
     error: dict[str, str] | None = None
     exit_code: int = 0
 
+    def __post_init__(self) -> None:
+        # A library may quote an address or a header with a secret in it.
+        self.reason = redacted(self.reason) if self.reason else self.reason
+        self.error = {name: redacted(text) for name, text in self.error.items()} if self.error else None
+
     @classmethod
-    def of(cls, error: Exception) -> "Outcome":
+    def of(cls, error: Exception | Stopped) -> "Outcome":
         """What an exception means to the caller; what is not a JobError is a fault of ours: exit 1."""
         if isinstance(error, NothingToDo):
             return cls("nothing_to_do", str(error), exit_code=error.exit_code)
+        if isinstance(error, Stopped):
+            told = {"kind": "stopped", "type": "Stopped", "message": str(error)}
+            return cls("failed", str(error), error=told, exit_code=error.exit_code)
         known = as_job_error(error)
         message = str(known or error) or type(error).__name__
         described = {
@@ -53,6 +62,6 @@ class Outcome:
         )
 
 
-def unexpected(error: Exception) -> bool:
+def unexpected(error: Exception | Stopped) -> bool:
     """Whether only a traceback can explain this error."""
-    return not isinstance(error, (NothingToDo, JobError)) and as_job_error(error) is None
+    return not isinstance(error, (NothingToDo, JobError, Stopped)) and as_job_error(error) is None

@@ -22,6 +22,10 @@ class ModelVersion:
     source: str
     tags: dict[str, str]
 
+    def told(self, alias: str) -> dict[str, object]:
+        """The model as outputs.json names it."""
+        return {"name": self.name, "version": self.number, "run_id": self.run_id, "alias": alias}
+
 
 def versions(run: TrackedRun) -> list[ModelVersion]:
     """All versions of the pipeline's model, newest first."""

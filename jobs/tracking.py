@@ -20,9 +20,10 @@ for _name, _value in {
 
 import mlflow  # noqa: E402
 from mlflow.entities import Run as MlflowRun  # noqa: E402
+from mlflow.entities import RunTag  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
 
-from jobs.errors import UsageError  # noqa: E402
+from jobs.errors import Stopped, UsageError  # noqa: E402
 from jobs.identity import Inputs  # noqa: E402
 from jobs.outcome import Outcome  # noqa: E402
 
@@ -37,26 +38,48 @@ class TrackedRun:
     id: str
     experiment_id: str
     client: mlflow.MlflowClient
+    parent_id: str = ""
 
     @property
     def pipeline(self) -> str:
         return self.inputs.pipeline
 
     def tag(self, **tags: object) -> None:
-        for name, value in tags.items():
-            self.client.set_tag(self.id, f"slipway.{name}", str(value))
+        found = [RunTag(f"slipway.{name}", str(value)) for name, value in tags.items()]
+        self.client.log_batch(self.id, tags=found)
 
     def close(self, outcome: Outcome) -> Outcome:
         """End the run as the job ended, with outputs and, for a failure, the reason on it."""
-        self.tag(status=outcome.status)
-        if outcome.reason:
-            self.tag(**{"error" if outcome.error else "reason": outcome.reason[:5000]})
-        if outcome.tables:
-            versions = {name: table.get("version") for name, table in outcome.tables.items()}
-            self.tag(data_version=json.dumps(versions))
-        self.client.log_dict(self.id, outcome.document(), "slipway/outputs.json")
+        # A job that is stopped has seconds left, and an artifact may take them all.
+        if outcome.exit_code != Stopped.exit_code:
+            self.client.log_dict(self.id, outcome.document(), "slipway/outputs.json")
+        self.end(outcome)
         mlflow.end_run("FAILED" if outcome.error else "FINISHED")
         return outcome
+
+    def end(self, outcome: Outcome) -> None:
+        """Status and reason of the run; its parent, too, ends as the job that ended last."""
+        tags: dict[str, object] = {"status": outcome.status}
+        if outcome.reason:
+            tags["error" if outcome.error else "reason"] = outcome.reason[:5000]
+        if outcome.tables:
+            tags["data_version"] = json.dumps({name: table.get("version") for name, table in outcome.tables.items()})
+        self.tag(**tags)
+        for run_id in (self.id, self.parent_id):
+            self.client.set_terminated(run_id, "FAILED" if outcome.error else "FINISHED")
+
+    def begin(self, tags: dict[str, str]) -> None:
+        """Say what this try runs in, and forget how an older one ended."""
+        there = tags.keys() & {"slipway.status", "slipway.error", "slipway.reason"}
+        for name in sorted(there):
+            self.client.delete_tag(self.id, name)
+        tries = [text for text in tags.get("slipway.tries", "").split(",") if text]
+        now = descriptive_tags(self.inputs) | {
+            "slipway.tries": ",".join(dict.fromkeys([*tries, str(self.inputs.run.try_number)]))
+        }
+        self.client.log_batch(self.id, tags=[RunTag(name, value) for name, value in now.items()])
+        self.client.update_run(self.parent_id, status="RUNNING")
+        self.client.log_dict(self.id, self.inputs.model_dump(mode="json"), "slipway/inputs.json")
 
 
 def identity_tags(inputs: Inputs) -> dict[str, str]:
@@ -126,13 +149,13 @@ def run(inputs: Inputs) -> Iterator[TrackedRun]:
     )
     more = descriptive_tags(inputs) | {"mlflow.parentRunId": parent.info.run_id}
     own = find_or_create(client, experiment_id, f"{inputs.job} {when}", identity_tags(inputs), more)
-    tracked = TrackedRun(inputs, own.info.run_id, experiment_id, client)
-    tries = [text for text in own.data.tags.get("slipway.tries", "").split(",") if text]
-    this = str(inputs.run.try_number)
-    tracked.tag(tries=",".join(dict.fromkeys([*tries, this])))
-    client.log_dict(tracked.id, inputs.model_dump(mode="json"), "slipway/inputs.json")
-    client.update_run(parent.info.run_id, status="FINISHED")
+    tracked = TrackedRun(inputs, own.info.run_id, experiment_id, client, parent.info.run_id)
     mlflow.set_experiment(experiment_id=experiment_id)
-    with mlflow.start_run(run_id=tracked.id, log_system_metrics=False):
-        log.info("MLflow run %s of %s.%s, try %s", tracked.id, inputs.pipeline, inputs.job, this)
-        yield tracked
+    try:
+        with mlflow.start_run(run_id=tracked.id, log_system_metrics=False):
+            tracked.begin(own.data.tags)
+            log.info("MLflow run %s of %s.%s, try %s", tracked.id, inputs.pipeline, inputs.job, inputs.run.try_number)
+            yield tracked
+    except BaseException:
+        client.set_terminated(parent.info.run_id, "FAILED")
+        raise

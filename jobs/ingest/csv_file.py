@@ -15,6 +15,7 @@ from jobs.ingest.landing import LandedFile
 
 LONGEST_LINE_BYTES = 1 << 20
 LARGEST_RATIO = 200
+MOST_BLANK_LINES = 100_000
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ def check(file: LandedFile, wanted: Mapping[str, str]) -> CheckedFile:
             rows += 1
         else:
             blank.append(number)
+        if len(blank) > MOST_BLANK_LINES:
+            raise SourceFileError(f"{file.name} has more than {MOST_BLANK_LINES:,} blank lines: is it a CSV file?")
     if not headers:
         raise SourceFileError(f"{file.name} is empty: was it still being written? Put it into landing again")
     _all_there(file.name, headers, wanted)
@@ -49,7 +52,7 @@ def check(file: LandedFile, wanted: Mapping[str, str]) -> CheckedFile:
 
 def _lines(file: LandedFile) -> Iterator[bytes]:
     decode = codecs.getincrementaldecoder("utf-8")().decode
-    with _opened(file.path) as stream:
+    with _opened(file) as stream:
         number = 0
         while line := stream.readline(LONGEST_LINE_BYTES + 1):
             number += 1
@@ -65,19 +68,19 @@ def _lines(file: LandedFile) -> Iterator[bytes]:
             yield line
 
 
-def _opened(path: Path) -> IO[bytes]:
-    if path.suffix != ".gz":
-        return path.open("rb")
-    return cast(IO[bytes], _Bounded(path))
+def _opened(file: LandedFile) -> IO[bytes]:
+    if file.path.suffix != ".gz":
+        return file.path.open("rb")
+    return cast(IO[bytes], _Bounded(file))
 
 
 class _Bounded(io.BufferedReader):
     """A gzip stream that stops where it unpacks to far more than data does."""
 
-    def __init__(self, path: Path) -> None:
-        self._left = path.stat().st_size * LARGEST_RATIO + LONGEST_LINE_BYTES
-        self._name = path.name
-        super().__init__(cast(io.RawIOBase, gzip.GzipFile(path)))
+    def __init__(self, file: LandedFile) -> None:
+        self._left = file.path.stat().st_size * LARGEST_RATIO + LONGEST_LINE_BYTES
+        self._name = file.name
+        super().__init__(cast(io.RawIOBase, gzip.GzipFile(file.path)))
 
     def readline(self, size: int | None = -1, /) -> bytes:
         try:

@@ -38,7 +38,7 @@ def ingest(parameters: Parameters, run: TrackedRun) -> Outcome:
         staging.refuse_duplicates()
         good, bad = staging.counts()
         log.info("read %s rows from %s, refused %s", f"{good + bad:,}", ", ".join(files[:5]), f"{bad:,}")
-        version = quarantine(staging.refused(), run) if bad else None
+        version = quarantine(staging, run) if bad else None
         _stop_if_useless(parameters, window, good, bad)
         outcome = commit(staging, run)
     outcome.counts |= {"quarantined": bad, "files": len(files)}
@@ -65,12 +65,13 @@ def stage(parameters: Parameters, window: Window, staging: Staging, run: Tracked
     source = parameters.source
     if isinstance(source, Files):
         wanted = {name: column.header or name for name, column in parameters.columns.items()}
-        found = landing.landed_files(source.files, staging.scratch)
-        files = [csv_file.check(file, wanted) for file in found]
-        for file in files:
+        names = []
+        for landed in landing.landed_files(source.files, staging.scratch):
+            file = csv_file.check(landed, wanted)
             _tell_ignored(file, wanted)
             staging.add_file(file)
-        return [file.name for file in files]
+            names.append(file.name)
+        return names
     if isinstance(source, BikeDemand):
         log.info("bike_demand is generated data: made up, not measured")
         run.tag(generated="true")
@@ -98,7 +99,8 @@ def commit(staging: Staging, run: TrackedRun) -> Outcome:
     table = lake.open_table(name) or lake.create_table(
         name, staging.schema, [lake.DAY] * (lake.DAY in staging.schema.names)
     )
-    before = existing(table, staging.schema, list(found))
+    check_schema(table, staging.schema)
+    before = existing(table, list(found))
     changed = [day for day, digest in found.items() if before.get(day) != digest]
     fence = lake.Fence.of(run.inputs.run, name)
     counts = {"rows": sum(digest.rows for digest in found.values())}
@@ -108,8 +110,8 @@ def commit(staging: Staging, run: TrackedRun) -> Outcome:
         days = None if None in found else [day for day in changed if day is not None]
         metadata = lake.run_metadata(run.inputs.run, rows=counts["rows"], changed_days=len(changed))
         lake.replace(table, staging.rows(days), fence, metadata, days)
-    table = lake.open_table(name) or table
-    digest = content.content_hash(table.to_pyarrow_dataset().to_batches(), staging.schema)
+    others = existing(table, list(found), inside=False)
+    digest = content.whole([*found.values(), *others.values()]).hexdigest(staging.schema)
     outcome = Outcome(counts=counts, tables={"raw": {"version": table.version(), "content_hash": digest}})
     # Where an older try of this run made the commit, those downstream have yet to hear of it.
     if changed or lake.committed_try(table, fence) is not None:
@@ -119,16 +121,22 @@ def commit(staging: Staging, run: TrackedRun) -> Outcome:
     )
 
 
-def existing(table: DeltaTable, schema: pa.Schema, days: list[date | None]) -> dict[date | None, content.Digest]:
-    """What the table holds of these days."""
-    dataset = table.to_pyarrow_dataset()
-    if {field.name: field.type for field in dataset.schema} != {field.name: field.type for field in schema}:
+def check_schema(table: DeltaTable, schema: pa.Schema) -> None:
+    """Raises SchemaChangedError where the table was made with other columns."""
+    there = table.to_pyarrow_dataset().schema
+    if {field.name: field.type for field in there} != {field.name: field.type for field in schema}:
         raise SchemaChangedError(
-            f"{table.table_uri} has the columns {_schema_text(dataset.schema)}; the pipeline now says "
+            f"{table.table_uri} has the columns {_schema_text(there)}; the pipeline now says "
             f"{_schema_text(schema)}: give the changed pipeline a new name, or put the columns back"
         )
-    wanted = None if None in days else pc.field(lake.DAY).isin(pa.array(days, pa.date32()))
-    return content.digests_by_day(dataset.to_batches(filter=wanted))
+
+
+def existing(table: DeltaTable, days: list[date | None], inside: bool = True) -> dict[date | None, content.Digest]:
+    """What the table holds of these days, or of all others; None among the days stands for all rows."""
+    if None in days:
+        return content.digests_by_day(table.to_pyarrow_dataset().to_batches()) if inside else {}
+    these = pc.field(lake.DAY).isin(pa.array(days, pa.date32()))
+    return content.digests_by_day(table.to_pyarrow_dataset().to_batches(filter=these if inside else ~these))
 
 
 def _schema_text(schema: pa.Schema) -> str:

@@ -23,7 +23,7 @@ class LandedFile:
 
 
 def landed_files(pattern: str, scratch: Path) -> Iterator[LandedFile]:
-    """Files that match the glob, by name; a remote one is fetched when its turn comes.
+    """Files that match the glob, by name; a remote one is on scratch from its turn to the next one's.
 
     Raises SourceFileError when none does, and says what is there instead.
     """
@@ -31,12 +31,24 @@ def landed_files(pattern: str, scratch: Path) -> Iterator[LandedFile]:
         raise UsageError(f"source.files: {pattern} must be a glob relative to landing, without ..")
     landing = f"{lake_uri()}/landing"
     remote = landing.startswith("s3://")
-    there = _keys(landing) if remote else _local_names(Path(landing))
+    there = list(filter(_has_arrived, _keys(landing) if remote else _local_names(Path(landing))))
     names = sorted(name for name in there if _matches(name, pattern))
     if not names:
         raise SourceFileError(f"no file matches {pattern} in {landing}: {_listing(there)}")
-    for name in names:
-        yield _fetched(landing, name, scratch) if remote else LandedFile(name, Path(landing) / name)
+    for number, name in enumerate(names):
+        if not remote:
+            yield LandedFile(name, Path(landing) / name)
+            continue
+        # Numbered, because two folders may hold files of one name.
+        path = scratch / f"fetched-{number}{PurePosixPath(name).suffix}"
+        _fetch(landing, name, path)
+        yield LandedFile(name, path)
+        path.unlink()
+
+
+def _has_arrived(name: str) -> bool:
+    # Uploads wait in .incoming until they are whole, and a glob's * would match that name, too.
+    return not any(part.startswith(".") for part in PurePosixPath(name).parts)
 
 
 def _matches(name: str, pattern: str) -> bool:
@@ -64,12 +76,11 @@ def _keys(landing: str) -> list[str]:
     return [item["Key"].removeprefix(prefix) for page in pages for item in page.get("Contents", [])]
 
 
-def _fetched(landing: str, name: str, scratch: Path) -> LandedFile:
-    address = urlparse(f"{landing}/{name}")
-    path = scratch / f"fetched-{PurePosixPath(name).name}"
+def _fetch(landing: str, name: str, path: Path) -> None:
+    # A key may hold ? and #, which an address would end at.
+    address = urlparse(landing)
     log.info("fetching %s/%s", landing, name)
-    _s3().download_file(address.netloc, address.path.lstrip("/"), str(path))
-    return LandedFile(name, path)
+    _s3().download_file(address.netloc, f"{address.path.lstrip('/')}/{name}", str(path))
 
 
 def _s3() -> Any:

@@ -8,8 +8,6 @@ from jobs.pipeline import ColumnsOption, DayOption, EndForm, KeyOption, SourceOp
 
 
 class Parameters(Strict):
-    """Parameters of the ingest job."""
-
     source: SourceOption
     columns: ColumnsOption
     day: DayOption = None

@@ -1,16 +1,14 @@
 """The table of refused rows: why, and where each came from."""
 
-import hashlib
-import logging
-from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from jobs import lake
+from jobs.identity import RunIdentity
+from jobs.ingest.staging import Staging
 from jobs.tracking import TrackedRun
 
-log = logging.getLogger(__name__)
 SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -24,38 +22,23 @@ SCHEMA = pa.schema(
 )
 
 
-def quarantine(refused: Iterable[pa.RecordBatch], run: TrackedRun) -> int | None:
+def quarantine(staging: Staging, run: TrackedRun) -> int | None:
     """Add the refused rows that are not there yet, so that a second run doubles none; the table's version."""
     name = f"{run.pipeline}/quarantine"
     table = lake.open_table(name)
-    known = set()
-    if table is not None:
-        known = {
-            row for batch in table.to_pyarrow_dataset().to_batches(columns=["id"]) for row in batch["id"].to_pylist()
-        }
-    batches = list(_new(refused, known, run))
-    fresh = sum(batch.num_rows for batch in batches)
-    if not fresh:
+    known = table.to_pyarrow_dataset().scanner(columns=["id"]).to_reader() if table is not None else None
+    fresh = staging.refused(known)
+    first = next(fresh, None)
+    if first is None:
         return None if table is None else table.version()
     table = table or lake.create_table(name, SCHEMA)
+    batches = (_with_run(batch, run.inputs.run) for batch in chain([first], fresh))
     rows = pa.RecordBatchReader.from_batches(SCHEMA, batches)
-    fence = lake.Fence.of(run.inputs.run, name)
-    log.info("%s rows are new in quarantine", f"{fresh:,}")
-    return lake.append(table, rows, fence, lake.run_metadata(run.inputs.run))
+    return lake.append(table, rows, lake.Fence.of(run.inputs.run, name), lake.run_metadata(run.inputs.run))
 
 
-def _new(refused: Iterable[pa.RecordBatch], known: set[str], run: TrackedRun) -> Iterator[pa.RecordBatch]:
-    for batch in refused:
-        text = pc.binary_join_element_wise(
-            batch["file"], batch["line"].cast(pa.string()), batch["reason"], pc.fill_null(batch["raw"], ""), "\0"
-        )
-        ids = [hashlib.sha256(row.encode()).hexdigest() for row in text.to_pylist()]
-        who = [
-            pa.array([value] * batch.num_rows, pa.string())
-            for value in (run.inputs.run.run_id, run.inputs.run.requested_at)
-        ]
-        columns = [pa.array(ids), *(batch[name] for name in ("file", "line", "reason", "raw")), *who]
-        whole = pa.RecordBatch.from_arrays(
-            [column.cast(field.type) for column, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA
-        )
-        yield whole.filter(pa.array([row not in known for row in ids]))
+def _with_run(batch: pa.RecordBatch, run: RunIdentity) -> pa.RecordBatch:
+    who = {"dag_run_id": run.run_id, "requested_at": run.requested_at}
+    columns = {name: pa.repeat(pa.scalar(value), batch.num_rows) for name, value in who.items()}
+    columns |= {name: batch[name] for name in batch.schema.names}
+    return pa.RecordBatch.from_arrays([columns[field.name].cast(field.type) for field in SCHEMA], schema=SCHEMA)

@@ -16,6 +16,7 @@ ARROW_TYPES: dict[str, pa.DataType] = {
     "date": pa.date32(),
     "timestamp": pa.timestamp("us", tz="UTC"),
 }
+RESERVED = "slipway_"
 _INTEGER = r"\s*[+-]?\d+(\.0*)?\s*"
 _NUMBER = r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*"
 _DATE = r"\s*\d{4}-\d{2}-\d{2}([ T]00:00(:00(\.0+)?)?)?\s*"
@@ -44,10 +45,12 @@ def value_sql(column: Column, text: str) -> str:
     if column.type == "boolean":
         word = f"lower(trim({text}))"
         return f"CASE WHEN {word} IN ('true', '1') THEN true WHEN {word} IN ('false', '0') THEN false END"
+    # Python, and so every reader of ours, counts years from 1.
+    form = f"left(trim({text}), 4) <> '0000' AND regexp_full_match({text}, "
     if column.type == "date":
-        return f"CASE WHEN regexp_full_match({text}, '{_DATE}') THEN TRY_CAST(left(trim({text}), 10) AS DATE) END"
+        return f"CASE WHEN {form}'{_DATE}') THEN TRY_CAST(left(trim({text}), 10) AS DATE) END"
     bare = rf"regexp_replace(trim({text}), '(Z|[+-]00:?00)$', '')"
-    return f"CASE WHEN regexp_full_match({text}, '{_TIMESTAMP}') THEN TRY_CAST({bare} AS TIMESTAMP) END"
+    return f"CASE WHEN {form}'{_TIMESTAMP}') THEN TRY_CAST({bare} AS TIMESTAMP) END"
 
 
 def reasons_sql(name: str, column: Column, text: str, value: str, required: bool) -> list[str]:
@@ -67,6 +70,7 @@ def check_columns(columns: Mapping[str, Column], day: str | None, key: list[str]
     """Raises UsageError where day, key and bounds don't fit the columns."""
     if day is not None and (day not in columns or columns[day].type not in ("date", "timestamp")):
         raise UsageError(f"day: {day} must be one of the columns, with type date or timestamp")
+    _check_names([*columns, *[DAY] * (day is not None and DAY not in columns)])
     if DAY in columns and (day != DAY or columns[DAY].type != "date"):
         raise UsageError(
             "columns: the name day is kept for the date a row belongs to; use {from: day} under another name"
@@ -77,6 +81,18 @@ def check_columns(columns: Mapping[str, Column], day: str | None, key: list[str]
     for name, column in columns.items():
         if column.type not in ("integer", "number") and (column.minimum, column.maximum) != (None, None):
             raise UsageError(f"columns: {name}: minimum and maximum need type integer or number, not {column.type}")
+
+
+def _check_names(names: list[str]) -> None:
+    seen: dict[str, str] = {}
+    for name in sorted(names, reverse=True):
+        lower = name.lower()
+        if lower.startswith(RESERVED):
+            raise UsageError(f"columns: {name} begins with {RESERVED}, which is kept for our own; rename it")
+        # DuckDB and many a reader of the table take them for one.
+        if lower in seen:
+            raise UsageError(f"columns: {seen[lower]} and {name} differ only in case; rename one")
+        seen[lower] = name
 
 
 def raw_schema(columns: Mapping[str, Column], day: str | None) -> pa.Schema:

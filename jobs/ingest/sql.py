@@ -24,24 +24,36 @@ FATAL_REJECTS = """
     WHERE error_type NOT IN ('TOO MANY COLUMNS', 'MISSING COLUMNS') ORDER BY line LIMIT 1
 """
 REFUSED = """
-    SELECT s.file, CASE WHEN s.n < 0 THEN -s.n ELSE s.n + coalesce(g.gaps, 0) END AS line, s.reason, s.raw
-    FROM staged s ASOF LEFT JOIN gaps g ON s.file = g.file AND s.n > g.before
-    WHERE s.reason IS NOT NULL ORDER BY s.file, line
+    SELECT *, sha256(concat(file, chr(0), line, chr(0), reason, chr(0), coalesce(raw, ''))) AS id FROM (
+        SELECT slipway_file AS file,
+            CASE WHEN slipway_n < 0 THEN -slipway_n ELSE slipway_n + coalesce(gaps, 0) END AS line,
+            slipway_reason AS reason, slipway_raw AS raw
+        FROM staged ASOF LEFT JOIN gaps ON slipway_file = gaps.file AND slipway_n > gaps.before
+        WHERE slipway_reason IS NOT NULL
+    )
 """
+UNKNOWN = f"SELECT refused.* FROM ({REFUSED}) refused ANTI JOIN known ON refused.id = known.id ORDER BY file, line"
 
 
 def create_staged(schema: pa.Schema) -> str:
-    """`n` counts a file's rows as they leave the reader; for a rejected line it is minus the line's number."""
+    """`slipway_n` counts a file's rows as they leave the reader; for a rejected line it is minus the line's number."""
     columns = ", ".join(f"{quoted(field.name)} {_TYPES.get(field.type, 'TIMESTAMP')}" for field in schema)
     return f"""
-        CREATE TABLE staged (file VARCHAR, n BIGINT, raw VARCHAR, reason VARCHAR, {columns});
+        CREATE TABLE staged (
+            slipway_file VARCHAR, slipway_n BIGINT, slipway_raw VARCHAR, slipway_reason VARCHAR, {columns}
+        );
         CREATE TABLE gaps (file VARCHAR, before BIGINT, gaps BIGINT)
     """
 
 
-def read_csv(path: Path, headers: Sequence[str]) -> str:
+def csv_fields(headers: Sequence[str]) -> dict[str, str]:
+    """A name for each header that no other header, and no name of ours, can be."""
+    return {header: f"slipway_field_{place}" for place, header in enumerate(headers)}
+
+
+def read_csv(path: Path, fields: Mapping[str, str]) -> str:
     """Every field as text; rows with too many or too few of them land in the table `rejects`."""
-    columns = ", ".join(f"{literal(header)}: 'VARCHAR'" for header in headers)
+    columns = ", ".join(f"{literal(field)}: 'VARCHAR'" for field in fields.values())
     return f"""(
         SELECT *, row_number() OVER () + 1 AS slipway_n FROM read_csv(
             {literal(str(path))}, columns={{{columns}}}, auto_detect=false, header=true, delim=',', quote='"',
@@ -56,20 +68,26 @@ def insert(
     schema: pa.Schema,
     file: str,
     source: str,
-    raw: Sequence[str],
+    fields: Mapping[str, str],
     window: tuple[date | None, date | None],
 ) -> str:
-    """Type and judge the rows of `source`, three layers deep: texts, then values, then what is wrong with them."""
+    """Type and judge the rows of `source`, three layers deep: texts, then values, then what is wrong with them.
+
+    `fields` maps a header to the column of `source` that holds its texts.
+    """
     columns = parameters.columns
     texts = {name: quoted("text " + name) for name in columns}
     values = {name: quoted("value " + name) for name in columns}
-    renamed = ", ".join(f"{quoted(column.header or name)} AS {texts[name]}" for name, column in columns.items())
+    renamed = ", ".join(f"{quoted(fields[column.header or name])} AS {texts[name]}" for name, column in columns.items())
     typed = ", ".join(f"{value_sql(column, texts[name])} AS {values[name]}" for name, column in columns.items())
-    line = ", ',', ".join(f"coalesce({quoted(name)}, '')" for name in raw)
+    line = ", ',', ".join(f"coalesce({quoted(name)}, '')" for name in fields.values())
     return f"""
         INSERT INTO staged SELECT * FROM (
-            SELECT {file}, n, raw, {_reason(parameters, texts, values)}, {_chosen(parameters, schema, values)}
-            FROM (SELECT *, {typed} FROM (SELECT *, slipway_n AS n, concat({line}) AS raw, {renamed} FROM {source}))
+            SELECT slipway_file, slipway_n, slipway_raw, {_reason(parameters, texts, values)},
+                {_chosen(parameters, schema, values)}
+            FROM (SELECT *, {typed} FROM (
+                SELECT {file} AS slipway_file, slipway_n, concat({line}) AS slipway_raw, {renamed} FROM {source}
+            ))
         ) WHERE {_inside(window)}
     """
 
@@ -104,8 +122,10 @@ def keep_rejects(file: str, blank_lines: Sequence[int]) -> str:
     blank = ", ".join(f"({number})" for number in blank_lines) or "(NULL)"
     return f"""
         INSERT INTO staged BY NAME
-        SELECT {name} AS file, -line::BIGINT AS n, trim(any_value(csv_line), chr(13) || chr(10)) AS raw,
-            CASE any_value(error_type) WHEN 'MISSING COLUMNS' THEN 'too few' ELSE 'too many' END || ' fields' AS reason
+        SELECT {name} AS slipway_file, -line::BIGINT AS slipway_n,
+            trim(any_value(csv_line), chr(13) || chr(10)) AS slipway_raw,
+            CASE any_value(error_type) WHEN 'MISSING COLUMNS' THEN 'too few' ELSE 'too many' END || ' fields'
+                AS slipway_reason
         FROM rejects GROUP BY line;
         INSERT INTO gaps SELECT {name}, line::BIGINT - 1 - place AS before, max(place + 1) FROM (
             SELECT line, row_number() OVER (ORDER BY line) - 1 AS place FROM (
@@ -119,12 +139,13 @@ def keep_rejects(file: str, blank_lines: Sequence[int]) -> str:
 def refuse_duplicates(key: Sequence[str]) -> str:
     """All but the first row of each key."""
     return f"""
-        UPDATE staged SET reason = {literal("duplicate of the key " + ", ".join(key))} WHERE rowid IN (
-            SELECT id FROM (
-                SELECT rowid AS id, row_number() OVER (
-                    PARTITION BY {", ".join(map(quoted, key))} ORDER BY file, n
-                ) AS place FROM staged WHERE reason IS NULL
-            ) WHERE place > 1
+        UPDATE staged SET slipway_reason = {literal("duplicate of the key " + ", ".join(key))}
+        WHERE (slipway_file, slipway_n) IN (
+            SELECT (slipway_file, slipway_n) FROM (
+                SELECT slipway_file, slipway_n, row_number() OVER (
+                    PARTITION BY {", ".join(map(quoted, key))} ORDER BY slipway_file, slipway_n
+                ) AS slipway_place FROM staged WHERE slipway_reason IS NULL
+            ) WHERE slipway_place > 1
         )
     """
 
@@ -133,4 +154,4 @@ def select_rows(schema: pa.Schema, days: Sequence[date] | None) -> str:
     dates = ", ".join(f"DATE '{day}'" for day in days or ())
     chosen = "" if days is None else f"AND {DAY} IN ({dates})"
     order = f"ORDER BY {DAY}" if DAY in schema.names else ""
-    return f"SELECT {', '.join(map(quoted, schema.names))} FROM staged WHERE reason IS NULL {chosen} {order}"
+    return f"SELECT {', '.join(map(quoted, schema.names))} FROM staged WHERE slipway_reason IS NULL {chosen} {order}"

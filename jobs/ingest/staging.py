@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,7 @@ from jobs.errors import SourceFileError
 from jobs.ingest import sql
 from jobs.ingest.csv_file import CheckedFile
 from jobs.ingest.parameters import Parameters
-from jobs.ingest.rules import literal, raw_schema
+from jobs.ingest.rules import RESERVED, literal, raw_schema
 
 BATCH_ROWS = 50_000
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
@@ -51,7 +51,19 @@ class Staging:
 
     def add_file(self, file: CheckedFile) -> None:
         """Stage a CSV file; rows with too many or too few fields are kept as refused."""
-        self._insert(literal(file.name), sql.read_csv(file.path, file.headers), file.headers)
+        fields = sql.csv_fields(file.headers)
+        # DuckDB takes a path for a glob, so `a[1].csv` would name another file: it is given a link of our own naming.
+        link = self.scratch / ("source.csv.gz" if file.path.suffix == ".gz" else "source.csv")
+        link.unlink(missing_ok=True)
+        link.symlink_to(file.path.resolve())
+        try:
+            self._insert(literal(file.name), sql.read_csv(link, fields), fields)
+        except duckdb.InvalidInputException as error:
+            # Only its first line: the others quote rows.
+            says = str(error).splitlines()[0]
+            raise SourceFileError(
+                f"{file.name}: not read to its end: {says}; are its line ends all of one kind?"
+            ) from None
         for line, kind in self._db.execute(sql.FATAL_REJECTS).fetchall():
             what = "a quote that is opened and not closed" if kind == "UNQUOTED VALUE" else kind.lower()
             raise SourceFileError(f"{file.name}, line {line}: {what}; mend the file and put it there again")
@@ -60,11 +72,12 @@ class Staging:
     def add_texts(self, texts: pa.Table) -> None:
         """Stage generated rows: columns of text, and `slipway_file` and `slipway_n` that say where each row stands."""
         self._db.register("generated", texts)
-        self._insert("slipway_file", "generated", [name for name in texts.column_names if "slipway_" not in name])
+        fields = {name: name for name in texts.column_names if not name.startswith(RESERVED)}
+        self._insert("slipway_file", "generated", fields)
         self._db.unregister("generated")
 
-    def _insert(self, file: str, source: str, raw: Sequence[str]) -> None:
-        self._db.execute(sql.insert(self._parameters, self.schema, file, source, raw, self._window))
+    def _insert(self, file: str, source: str, fields: Mapping[str, str]) -> None:
+        self._db.execute(sql.insert(self._parameters, self.schema, file, source, fields, self._window))
 
     def refuse_duplicates(self) -> None:
         """Mark all but the first row of each key."""
@@ -73,13 +86,24 @@ class Staging:
 
     def counts(self) -> tuple[int, int]:
         """Rows that are sound, and rows that are refused."""
-        found = self._db.execute("SELECT count(*) FILTER (reason IS NULL), count(reason) FROM staged").fetchall()
+        found = self._db.execute(
+            "SELECT count(*) - count(slipway_reason), count(slipway_reason) FROM staged"
+        ).fetchall()
         good, bad = found[0]
         return good, bad
 
-    def refused(self) -> Iterator[pa.RecordBatch]:
-        """Refused rows as file, line, reason, raw; a record with line breaks in quotes counts as one line."""
-        return iter(self._stream(sql.REFUSED))
+    def refused(self, known: pa.RecordBatchReader | None) -> Iterator[pa.RecordBatch]:
+        """Refused rows as file, line, reason, raw and id, without those whose id is in `known`.
+
+        A record with line breaks in quotes counts as one line.
+        """
+        self._db.execute("CREATE OR REPLACE TABLE known (id VARCHAR)")
+        if known is not None:
+            # DuckDB joins what does not fit into memory on disk.
+            self._db.register("given", known)
+            self._db.execute("INSERT INTO known SELECT id FROM given")
+            self._db.unregister("given")
+        return iter(self._stream(sql.UNKNOWN))
 
     def rows(self, days: Sequence[date] | None = None) -> pa.RecordBatchReader:
         """Sound rows by day, of the given days only unless None."""

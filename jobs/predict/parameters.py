@@ -6,8 +6,6 @@ from jobs.pipeline import EndForm, ForceForm, KeyOption, StartForm, Strict
 
 
 class Parameters(Strict):
-    """Parameters of the predict job."""
-
     key: KeyOption = Field(default=[])
     start: StartForm = None
     end: EndForm = None

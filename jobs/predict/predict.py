@@ -48,8 +48,7 @@ def predict(parameters: Parameters, run: TrackedRun) -> Outcome:
     else:
         log.info("an older try of this run has committed these predictions already")
     tables = {"raw": {"version": raw.version()}, "predictions": {"version": table.version()}}
-    told = {"name": champion.name, "version": champion.number, "run_id": champion.run_id, "alias": registry.CHAMPION}
-    return Outcome(counts=counts, tables=tables, model=told)
+    return Outcome(counts=counts, tables=tables, model=champion.told(registry.CHAMPION))
 
 
 def none_there(parameters: Parameters, window: Window, version: int) -> None:

@@ -92,8 +92,8 @@ class Predictor:
         card = self.model.card
         looked_at = features.frame(rows, card.features, card.calendar)
         if not card.classes:
-            return {"prediction": self.model.predict(looked_at)}
-        chances = self.model.probabilities(looked_at)
+            return {"prediction": self.model.guess(looked_at, [])}
+        chances = self.model.guess(looked_at, card.classes)
         best = chances.argmax(axis=1)
         return {
             "prediction": [card.classes[place] for place in best],

@@ -4,7 +4,5 @@ from jobs.pipeline import MetricOption, PromotionOption, PromotionPolicy, Strict
 
 
 class Parameters(Strict):
-    """Parameters of the promote job."""
-
     metric: MetricOption
     promotion: PromotionOption = PromotionPolicy()

@@ -4,13 +4,12 @@ import json
 import logging
 from dataclasses import dataclass
 
-from jobs import examples, features, metrics, model_store, registry
+from jobs import metrics, registry
 from jobs.errors import ModelFileError, NothingToDo
 from jobs.ledger import Ledger, Move, who_moves
-from jobs.model_card import ModelCard
-from jobs.model_store import LoadedModel
 from jobs.outcome import Outcome
 from jobs.promote.parameters import Parameters
+from jobs.promote.scores import Scores, measure
 from jobs.registry import ModelVersion
 from jobs.tracking import TrackedRun
 
@@ -30,32 +29,44 @@ def promote(parameters: Parameters, run: TrackedRun) -> Outcome:
     ledger = Ledger.open(run)
     mine = ledger.own_move() if ledger.has_own_move else None
     if mine is not None:
-        log.info("an older try of this run has written its move")
-        return move_alias(run, version_of(run, mine.to_version), {}, mine.why)
+        return again(run, ledger, mine)
     challenger, champion = rivals(run)
-    figures, card = measure(run, challenger, champion)
-    verdict = judge(parameters, challenger, champion, figures, card)
+    scores = measure(run, challenger, champion)
+    verdict = judge(parameters, challenger, champion, scores)
     log.info("%s", verdict.why)
     if not verdict.moves:
         raise NothingToDo(verdict.why)
-    evidence: dict[str, object] = {
-        "metric": parameters.metric,
-        "raw": card.data_version,
-        "challenger": figures["challenger"],
-    }
-    evidence |= {"champion": figures.get("champion"), "baselines": card.baseline(parameters.metric)}
     move = Move(
         run.pipeline,
         who_moves(run),
         verdict.why,
         champion.number if champion else None,
         challenger.number,
-        json.dumps(evidence),
+        evidence(parameters, scores),
         run.inputs.run.requested_at,
     )
     # First the ledger, which only one mover gets past, then the alias, which the last one wins.
     ledger.write(move)
-    return move_alias(run, challenger, figures, verdict.why)
+    return move_alias(run, challenger, scores.figures, verdict.why)
+
+
+def again(run: TrackedRun, ledger: Ledger, mine: Move) -> Outcome:
+    """Finish what an older try of this run began, unless the champion has moved on since."""
+    if not ledger.ends_with_own_move:
+        raise NothingToDo(
+            f"this run made version {mine.to_version} champion of {run.pipeline}; "
+            "the ledger has a later move, which stays"
+        )
+    log.info("an older try of this run has written its move")
+    return move_alias(run, version_of(run, mine.to_version), {}, mine.why)
+
+
+def evidence(parameters: Parameters, scores: Scores) -> str:
+    """What the verdict rests on, as JSON."""
+    found: dict[str, object] = {"metric": parameters.metric, "raw": scores.card.data_version}
+    found |= {"challenger": scores.challenger, "champion": scores.champion or None}
+    found |= {"baselines": scores.card.baseline(parameters.metric)}
+    return json.dumps(found | ({"champion_unscored": scores.unscored} if scores.unscored else {}))
 
 
 def rivals(run: TrackedRun) -> tuple[ModelVersion, ModelVersion | None]:
@@ -73,48 +84,36 @@ def version_of(run: TrackedRun, number: int) -> ModelVersion:
     return next(version for version in registry.versions(run) if version.number == number)
 
 
-def measure(
-    run: TrackedRun, challenger: ModelVersion, champion: ModelVersion | None
-) -> tuple[dict[str, dict[str, float]], ModelCard]:
-    """Figures of both on the challenger's held-out rows, at the challenger's version of raw."""
-    new = model_store.load(challenger)
-    found = examples.read(f"{run.pipeline}/raw", new.card.data_version, new.card.target)
-    cut = (new.card.test_fraction, new.card.seed, new.card.task == "classification")
-    _, held_out = examples.split(found, examples.everything(found), *cut)
-    models = {"challenger": new} | ({"champion": model_store.load(champion)} if champion else {})
-    return {name: figures_of(model, found, held_out) for name, model in models.items()}, new.card
-
-
-def figures_of(model: LoadedModel, found: examples.Examples, held_out: examples.Places) -> dict[str, float]:
-    """A model sees the features it was trained with, whatever the YAML says today."""
-    rows = features.frame(found.rows.take(held_out), model.card.features, model.card.calendar)
-    truth = found.target[held_out]
-    if model.card.task == "regression":
-        return metrics.regression(truth, model.predict(rows))
-    return metrics.classification(truth, model.probabilities(rows), model.card.classes)
-
-
 def judge(
     parameters: Parameters,
     challenger: ModelVersion,
     champion: ModelVersion | None,
-    figures: dict[str, dict[str, float]],
-    card: ModelCard,
+    scores: Scores,
 ) -> Verdict:
     """Compare by the pipeline's metric; a tie leaves the champion where it is."""
     metric, policy = parameters.metric, parameters.promotion
-    new = figures["challenger"].get(metric)
+    new = scores.challenger.get(metric)
     if new is None:
         raise ModelFileError(f"challenger {challenger.number} has no {metric} on its held-out rows: train again")
     said = f"challenger {challenger.number}: {new:.4g}"
-    baselines = card.baseline(metric)
+    baselines = scores.card.baseline(metric)
     if policy.beat_baseline and baselines:
         name = metrics.best(metric, baselines)
         if metrics.improvement(metric, baselines[name], new) <= 0:
             return Verdict(False, f"{said} does not beat the baseline {name}: {baselines[name]:.4g} {metric}")
     if champion is None:
         return Verdict(True, f"{said} {metric} is the first champion")
-    old = figures["champion"][metric]
+    if metric not in scores.champion:
+        why = scores.unscored or f"it has no {metric} there"
+        return Verdict(
+            True, f"{said} {metric} replaces champion {champion.number}, which can't be scored on these rows: {why}"
+        )
+    return by_improvement(parameters, said, champion, new, scores.champion[metric])
+
+
+def by_improvement(parameters: Parameters, said: str, champion: ModelVersion, new: float, old: float) -> Verdict:
+    """Whether `new` is better than `old` by as much as the policy asks for."""
+    metric, policy = parameters.metric, parameters.promotion
     gain = metrics.improvement(metric, old, new)
     rival = f"champion {champion.number}: {old:.4g} {metric}"
     if gain <= 0:
@@ -129,6 +128,4 @@ def judge(
 def move_alias(run: TrackedRun, version: ModelVersion, figures: dict[str, dict[str, float]], why: str) -> Outcome:
     registry.set_alias(run, registry.CHAMPION, version)
     log.info("version %s is champion of %s now", version.number, run.pipeline)
-    model = {"name": version.name, "version": version.number, "run_id": version.run_id, "alias": registry.CHAMPION}
-    flat = {f"{name}.{metric}": value for name, entry in figures.items() for metric, value in entry.items()}
-    return Outcome(reason=why, model=model, metrics=flat)
+    return Outcome(reason=why, model=version.told(registry.CHAMPION), metrics=metrics.flat(figures))

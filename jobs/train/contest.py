@@ -1,6 +1,8 @@
 """Candidates and baselines against each other: fitted on one part, measured on another."""
 
 import logging
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,9 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
-from sklearn.utils._param_validation import InvalidParameterError
 
-from jobs import features, metrics
+from jobs import features, guesses, lake, metrics
 from jobs.errors import UsageError
 from jobs.examples import Examples, Places
 from jobs.pipeline import Baseline, Candidate
@@ -34,7 +35,10 @@ class Contest:
     @classmethod
     def of(cls, parameters: Parameters, examples: Examples) -> "Contest":
         grouping = list(dict.fromkeys(name for entry in parameters.baselines for name in entry.mean_by))
-        derived = [name for name in grouping if name in parameters.calendar]
+        # Raw may have a column of its own that is called weekday.
+        own = [] if lake.DAY not in examples.rows.column_names else [*features.CALENDAR]
+        own = [name for name in own if name in parameters.calendar or name not in examples.rows.column_names]
+        derived = [name for name in grouping if name in own]
         classes = sorted(set(examples.target.tolist())) if parameters.task == "classification" else []
         return cls(
             parameters,
@@ -47,24 +51,23 @@ class Contest:
     def fitted(self, candidate: Candidate, fit: Places) -> Pipeline:
         parameters = self.parameters
         estimator = build(candidate, features.kinds(self.features), parameters.task, parameters.seed)
-        try:
+        with _blamed(estimator):
             return estimator.fit(self.features.iloc[fit], self.examples.target[fit])
-        except InvalidParameterError as error:
-            raise UsageError(f"candidates: {candidate.name}: {' '.join(str(error).split())}") from None
 
     def measured(self, estimator: Pipeline, apply: Places) -> dict[str, float]:
-        return figures(self.examples.target[apply], self.guess(estimator, apply), self.classes)
+        with _blamed(estimator):
+            guess = np.asarray_chkfinite(self.guess(estimator, apply))
+        return guesses.figures(self.examples.target[apply], guess, self.classes)
 
     def guess(self, estimator: Pipeline, apply: Places) -> NDArray[Any]:
         """Predicted values, or one column of probabilities per class."""
-        rows = self.features.iloc[apply]
-        return np.asarray(estimator.predict_proba(rows) if self.classes else estimator.predict(rows))
+        return guesses.guess(estimator, self.features.iloc[apply], self.classes)
 
     def baseline(self, entry: Baseline, fit: Places, apply: Places) -> dict[str, float]:
         target = self.examples.target
         columns = np.stack([target == value for value in self.classes], axis=1) if self.classes else target[:, None]
         guess = baselines.means(entry, self.groups, columns.astype(float), fit, apply)
-        return figures(target[apply], guess if self.classes else guess[:, 0], self.classes)
+        return guesses.figures(target[apply], guess if self.classes else guess[:, 0], self.classes)
 
     def choose(self, fit: Places, validate: Places) -> Candidate:
         """The candidate that does best on the validation part, which lies inside the training part."""
@@ -79,8 +82,14 @@ class Contest:
         return candidates[chosen]
 
 
-def figures(truth: NDArray[Any], guess: NDArray[Any], classes: list[Any]) -> dict[str, float]:
-    return metrics.classification(truth, guess, classes) if classes else metrics.regression(truth, guess)
+@contextmanager
+def _blamed(estimator: Pipeline) -> Generator[None]:
+    """Which error it is depends on the estimator; the rows themselves were checked by ingest."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+        says = " ".join(str(error).split())[:300]
+        raise UsageError(f"candidates: {type(estimator[-1]).__name__} can't be used with its params: {says}") from error
 
 
 def _needed(found: dict[str, float], metric: str) -> float:

@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from sklearn import __version__ as sklearn_version
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -19,7 +19,8 @@ from jobs.pipeline import Candidate
 def build(candidate: Candidate, kinds: dict[str, str], task: str, seed: int) -> Pipeline:
     """Texts become numbers, gaps are filled where the estimator needs it; draws follow the seed."""
     estimator = _estimator(candidate, seed)
-    if is_classifier(estimator) != (task == "classification"):
+    fits = is_classifier(estimator) if task == "classification" else is_regressor(estimator)
+    if not fits:
         raise UsageError(f"candidates: {candidate.name}: {candidate.estimator} is not for {task}")
     doubles = [name for name, kind in kinds.items() if kind == "double"]
     texts = [name for name, kind in kinds.items() if kind == "string"]
@@ -38,6 +39,9 @@ def build(candidate: Candidate, kinds: dict[str, str], task: str, seed: int) -> 
 
 def _estimator(candidate: Candidate, seed: int) -> BaseEstimator:
     module, _, name = candidate.estimator.rpartition(".")
+    # scikit-learn ships its own tests, and private parts that a new version may take away.
+    if any(part == "tests" or part.startswith("_") for part in candidate.estimator.split(".")):
+        raise UsageError(f"candidates: {candidate.name}: {candidate.estimator} is not public: name a documented class")
     try:
         kind = getattr(import_module(module), name)
     except (ImportError, AttributeError):
@@ -49,5 +53,5 @@ def _estimator(candidate: Candidate, seed: int) -> BaseEstimator:
     seeded = {"random_state": seed} if "random_state" in inspect.signature(kind).parameters else {}
     try:
         return kind(**(seeded | candidate.params))
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise UsageError(f"candidates: {candidate.name}: params: {error}") from None

@@ -24,8 +24,6 @@ from jobs.pipeline import (
 
 
 class Parameters(Strict):
-    """Parameters of the train job."""
-
     task: TaskOption
     target: TargetOption
     features: FeaturesOption

@@ -8,7 +8,7 @@ import mlflow
 from mlflow.data.delta_dataset_source import DeltaDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 
-from jobs import examples, features, lake, model_store, registry
+from jobs import examples, features, lake, metrics, model_store, registry
 from jobs.errors import EmptyWindowError, NothingToDo
 from jobs.examples import Examples
 from jobs.model_card import ModelCard
@@ -27,6 +27,11 @@ def train(parameters: Parameters, run: TrackedRun) -> Outcome:
     existing = registry.versions(run)
     own = next((version for version in existing if version.run_id == run.id), None)
     if own is not None:
+        if existing[0].number > own.number:
+            raise NothingToDo(
+                f"this run registered version {own.number}; version {existing[0].number} is newer, "
+                "and the challenger stays"
+            )
         log.info("an older try of this run has registered version %s", own.number)
         registry.set_alias(run, registry.CHALLENGER, own)
         return outcome(own, model_store.read_card(own))
@@ -130,7 +135,7 @@ def log_contest(parameters: Parameters, run: TrackedRun, card: ModelCard) -> Non
     told = {"chosen": card.chosen, "metric": parameters.metric, "seed": card.seed, "test_fraction": card.test_fraction}
     counted = {"train_rows": card.train_rows, "test_rows": card.test_rows}
     mlflow.log_params(told | counted | {"task": card.task, "target": card.target, "data_version": card.data_version})
-    mlflow.log_metrics(flat(card))
+    mlflow.log_metrics(metrics.flat(card.figures))
     # MLflow's own digest looks at the first rows only, and refuses more than 36 characters.
     source = DeltaDatasetSource(path=f"{lake.lake_uri()}/{run.pipeline}/raw", delta_table_version=card.data_version)
     dataset = MetaDataset(  # type: ignore[abstract]  # its base marks what this one leaves out
@@ -139,12 +144,9 @@ def log_contest(parameters: Parameters, run: TrackedRun, card: ModelCard) -> Non
     mlflow.log_input(dataset, context="training", tags={"slipway.data_version": str(card.data_version)})
 
 
-def flat(card: ModelCard) -> dict[str, float]:
-    return {f"{name}.{metric}": value for name, entry in card.figures.items() for metric, value in entry.items()}
-
-
 def outcome(version: ModelVersion, card: ModelCard) -> Outcome:
-    model = {"name": version.name, "version": version.number, "run_id": version.run_id, "alias": registry.CHALLENGER}
     raw = {"version": card.data_version, "content_hash": card.content_hash}
     counts = {"rows": card.train_rows + card.test_rows, "train_rows": card.train_rows, "test_rows": card.test_rows}
-    return Outcome(counts=counts, tables={"raw": raw}, model=model, metrics=flat(card))
+    return Outcome(
+        counts=counts, tables={"raw": raw}, model=version.told(registry.CHALLENGER), metrics=metrics.flat(card.figures)
+    )

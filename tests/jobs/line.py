@@ -38,6 +38,7 @@ class Line:
     yaml: dict[str, Any] = field(default_factory=lambda: copy.deepcopy(PIPELINE))
     name: str = field(default_factory=lambda: f"p_{uuid.uuid4().hex[:12]}")
     outputs: dict[str, Any] = field(default_factory=dict)
+    image: dict[str, Any] = field(default_factory=dict)
 
     @property
     def landing(self) -> Path:
@@ -52,7 +53,7 @@ class Line:
             "pipeline": self.name,
             "parameters": {name: value for name, value in self.yaml.items() if name in known} | more,
             "run": identity | {"requested_at": "2026-11-21T03:45:00+00:00"},
-            "image": {"name": "model", "version": "0.1.0", "revision": "abc123", "lock": "sha256:1"},
+            "image": {"name": "model", "version": "0.1.0", "revision": "abc123", "lock": "sha256:1"} | self.image,
         }
 
     def run(self, job: str, run: str = "first", attempt: int = 1, **more: Any) -> int:
