@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 export UV_SYSTEM_CERTS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup images demo mlflow stop test check format lock schemas clean
+.PHONY: help setup images demo mlflow stop test check bench format lock schemas clean
 
 help: ## list these words
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,3 +66,6 @@ schemas: $(READY) ## renew job.yaml parameters and the pipelines' schema from th
 
 clean: ## remove the virtual environment and what this checkout built, but no data
 	rm -rf $(VENV) .slipway/logs .slipway/bin images/images.local.json
+
+bench: $(READY) ## ratios of time and memory against named baselines
+	@$(BIN)/python bench/ingest.py

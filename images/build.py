@@ -87,10 +87,10 @@ def _wanted(names: list[str], recipes: dict[str, Recipe]) -> list[str]:
     return [name for name in names or recipes if name != "base"]
 
 
-def build_all(recipes: list[Recipe], base: Recipe, options: argparse.Namespace) -> list[Built]:
-    """The base first, then the others at once: they share nothing but the cache of wheels, which uv locks."""
-    ground = _built_base(base, options)
-    parents = {"BASE": base.reference, "BUILDER": f"{base.reference}-builder"}
+def build_all(recipes: list[Recipe], foundation: Recipe, options: argparse.Namespace) -> list[Built]:
+    """The foundation first, then the others at once: they share nothing but the cache of wheels, which uv locks."""
+    ground = _built_foundation(foundation, options)
+    parents = {"BASE": foundation.reference, "BUILDER": f"{foundation.reference}-builder"}
     held = [engine.inspect(reference) for reference in parents.values()]
     parent_id = " ".join(image["Id"] for image in held if image)
     orders = [Order(recipe, parents, parent_id, {"": recipe.reference}) for recipe in recipes]
@@ -98,11 +98,11 @@ def build_all(recipes: list[Recipe], base: Recipe, options: argparse.Namespace) 
         return [ground, *pool.map(lambda order: build(order, options), orders)]
 
 
-def _built_base(base: Recipe, options: argparse.Namespace) -> Built:
+def _built_foundation(foundation: Recipe, options: argparse.Namespace) -> Built:
     system = debian.base_image(_say, options.offline, options.force)
     held = engine.inspect(system)
-    targets = {"builder": f"{base.reference}-builder", "runtime": base.reference}
-    return build(Order(base, {"BASE_IMAGE": system}, held["Id"] if held else "", targets), options)
+    targets = {"builder": f"{foundation.reference}-builder", "runtime": foundation.reference}
+    return build(Order(foundation, {"BASE_IMAGE": system}, held["Id"] if held else "", targets), options)
 
 
 def build(order: Order, options: argparse.Namespace) -> Built:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from images import engine, packages
+from images import dotenv, engine, packages
 from images.recipe import ROOT, BuildError
 
 STANDALONE = ROOT / ".slipway" / "bin" / "docker-buildx"
@@ -66,8 +66,8 @@ def secrets(folder: Path, offline: bool) -> list[str]:
     return [*ca, "--secret", f"id=settings,src={settings}", *_proxies()]
 
 
-def _authorities() -> list[str | None]:
-    return [os.environ.get(name) for name in ("SLIPWAY_CA_FILE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")]
+def _authorities() -> list[str]:
+    return [dotenv.setting(name) for name in ("SLIPWAY_CA_FILE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")]
 
 
 def _settings(offline: bool) -> dict[str, str]:

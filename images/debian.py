@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from shutil import which
 
-from images import engine, packages
+from images import dotenv, engine, packages
 from images.recipe import ROOT, BuildError
 
 SUITE = "trixie"
@@ -45,7 +45,7 @@ def base_image(say: Say, offline: bool, again: bool) -> str:
 
     What is here already is kept, so that a second build asks no registry; `again` asks it.
     """
-    chosen = os.environ.get("SLIPWAY_BASE_IMAGE")
+    chosen = dotenv.setting("SLIPWAY_BASE_IMAGE")
     if chosen:
         if engine.inspect(chosen) or (not offline and engine.pull(chosen, 600)):
             return chosen

@@ -14,7 +14,7 @@ from slipway.settings import Settings
 VARIABLE = "AIRFLOW_VAR_SLIPWAY_ENV"
 
 
-def airflow_environment(chosen: str, deployed: Settings) -> dict[str, str]:
+def airflow_environment(runtime: str, deployed: Settings) -> dict[str, str]:
     """What to set before Airflow is imported or started; what a person has set of the second part stays."""
     home = deployed.state / "airflow"
     fixed = {
@@ -24,10 +24,11 @@ def airflow_environment(chosen: str, deployed: Settings) -> dict[str, str]:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         # A database of the person's own must never be the one that a demo migrates.
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
-        "SLIPWAY_RUNTIME": chosen,
+        # Tasks must not choose again: an engine that comes up meanwhile has no MLflow and another lake.
+        "SLIPWAY_RUNTIME": runtime,
     }
     preferred = {
-        VARIABLE: json.dumps(embedded.job_environment(chosen, deployed)),
+        VARIABLE: json.dumps(embedded.job_environment(runtime, deployed)),
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__API__HOST": "127.0.0.1",
@@ -37,16 +38,15 @@ def airflow_environment(chosen: str, deployed: Settings) -> dict[str, str]:
     return {**{name: os.environ.get(name) or value for name, value in preferred.items()}, **fixed}
 
 
-def prepare(chosen: str, deployed: Settings) -> dict[str, str]:
+def prepare(runtime: str, deployed: Settings) -> dict[str, str]:
     """The whole environment of an Airflow program of this checkout; its home is there."""
     (deployed.state / "airflow").mkdir(parents=True, exist_ok=True)
-    return {**os.environ, **airflow_environment(chosen, deployed)}
+    return {**os.environ, **airflow_environment(runtime, deployed)}
 
 
 def run(arguments: list[str], deployed: Settings) -> None:
     """Become the airflow command of this virtual environment, its database brought up to date first."""
-    chosen = embedded.runtime(deployed)
-    environment = prepare(chosen, deployed)
+    environment = prepare(embedded.runtime(deployed), deployed)
     migrate(environment)
     command = Path(sys.executable).with_name("airflow")
     # `airflow standalone` starts its parts by name.
@@ -57,22 +57,21 @@ def run(arguments: list[str], deployed: Settings) -> None:
 def migrate(environment: dict[str, str]) -> None:
     """Bring the database to this version of Airflow; a stamp in the home says when that was done already."""
     home = Path(environment["AIRFLOW_HOME"])
+    # Airflow itself takes seconds to find that there is nothing to do.
     if stamp(home).exists() and (home / "airflow.db").exists():
         return
     command = [str(Path(sys.executable).with_name("airflow")), "db", "migrate"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()[-1:]
-        raise AirflowHomeError(f"Airflow's database in {home} can't be brought up to date: {''.join(said)}")
-    migrated(home)
+        raise AirflowHomeError(
+            f"Airflow's database in {home} can't be brought up to date: {''.join(said)}:"
+            " mend that, or remove the folder to begin with an empty one"
+        )
+    for other in home.glob("migrated-*"):
+        other.unlink(missing_ok=True)
+    stamp(home).touch()
 
 
 def stamp(home: Path) -> Path:
     return home / f"migrated-{importlib.metadata.version('apache-airflow-core')}"
-
-
-def migrated(home: Path) -> None:
-    """Leave the stamp of this version, and of no other."""
-    for other in home.glob("migrated-*"):
-        other.unlink(missing_ok=True)
-    stamp(home).touch()

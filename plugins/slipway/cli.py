@@ -63,12 +63,21 @@ def demo_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 
 def file_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    land = add(words, "land", land_command, "bring files into landing, where `source.files` of a pipeline finds them")
+    land = add(
+        words,
+        "land",
+        land_command,
+        "bring files into landing of the embedded lake, where `source.files` of a pipeline finds them",
+    )
     land.add_argument("files", nargs="+", metavar="FILE")
     land.add_argument("--as", dest="name", metavar="NAME", help="what the one file is called there")
     land.add_argument("--into", metavar="FOLDER", help="a folder below landing; made where it is not there")
     inputs = add(words, "inputs", inputs_command, "print the inputs.json that a past run was given")
-    inputs.add_argument("run_name", metavar="RUN", help="an MLflow run ID; or an Airflow run ID, with --task")
+    inputs.add_argument(
+        "run_name",
+        metavar="RUN",
+        help="the Run ID on a run's page in MLflow; or that of a DAG run's page in Airflow, with --task",
+    )
     inputs.add_argument("--task", help="the task of the Airflow run")
 
 
@@ -100,6 +109,7 @@ def land_command(arguments: Arguments) -> None:
     from slipway import embedded, landing
 
     deployed = settings.read()
+    landing.check_embedded()
     files, folder = landing.arrivals(arguments.files, arguments.name), landing.inside(arguments.into)
     for name, replaced in landing.land(files, folder, embedded.runtime(deployed), deployed).items():
         print(f"landed {folder / name}{', in place of an older file' if replaced else ''}")

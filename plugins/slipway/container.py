@@ -10,13 +10,15 @@ from typing import Any
 
 import docker
 from docker.errors import APIError, NotFound
-from docker.types import LogConfig, Mount
+from docker.types import Mount
+from urllib3.exceptions import HTTPError
 
 from slipway import log_lines, settings
 from slipway.contracts import Limits
 from slipway.ended import Ended
 from slipway.engine_project import JOB_USER
 from slipway.errors import EngineAwayError
+from slipway.hardening import hardened
 from slipway.job_inputs import JobRequest
 
 OUTPUTS = "/job/out/outputs.json"
@@ -35,6 +37,7 @@ class Container:
         self.image_id = image_id
         self.labels = labels
         self.id = ""
+        self.stopped = False
 
     def run(self, request: JobRequest, limits: Limits, log: Log) -> Ended:
         """Run the job to its end and collect what it left.
@@ -42,7 +45,10 @@ class Container:
         Raises EngineAwayError when the engine refuses to start it.
         """
         with self.created(request, limits) as container:
-            self.client.start(container)
+            # Nobody stops what is not there yet, so a stop that came early is honoured here.
+            if self.stopped:
+                return Ended(143, None)
+            self.started(container, request.job)
             for line in log_lines.redacted(log_lines.lines(self.chunks()), request.secrets.values()):
                 log(line)
             state = self.client.inspect_container(container)["State"]
@@ -54,17 +60,24 @@ class Container:
             self.id = self.client.create_container(
                 image=self.image_id,
                 command=["python", "-m", f"jobs.{request.job}", "--inputs", "/job/in/inputs.json"],
-                environment=request.environment,
+                environment={**request.environment, "SLIPWAY_SCRATCH": "/job/scratch"},
                 user=f"{JOB_USER}:{JOB_USER}",
                 labels=self.labels,
                 host_config=self.host_config(request, limits),
             )["Id"]
             self.client.put_archive(self.id, "/job", job_folder(request))
             yield self.id
-        except APIError as error:
-            raise EngineAwayError(f"the engine refused to run {request.job}: {error.explanation or error}") from error
         finally:
             self.remove()
+
+    def started(self, container: str, job: str) -> None:
+        try:
+            self.client.start(container)
+        except APIError as error:
+            raise EngineAwayError(
+                f"the engine refused to start {job}: {error.explanation}: is the network {settings.read().network}"
+                " there (`make mlflow` makes it), and has the engine room for one more container?"
+            ) from error
 
     def host_config(self, request: JobRequest, limits: Limits) -> dict[str, Any]:
         deployed = settings.read()
@@ -74,28 +87,24 @@ class Container:
         config: dict[str, Any] = self.client.create_host_config(
             mounts=mounts,
             network_mode=deployed.network,
-            mem_limit=limits.memory_bytes,
             nano_cpus=int(limits.cpus * 1e9),
-            pids_limit=512,
-            init=True,
-            read_only=True,
-            # A folder inside the container, not one of this machine's.
-            tmpfs={"/tmp": "rw,nosuid,nodev,size=256m"},  # noqa: S108
-            cap_drop=["ALL"],
-            security_opt=["no-new-privileges"],
-            log_config=LogConfig(type=LogConfig.types.JSON, config={"max-size": "100m", "max-file": "2"}),
+            **hardened(limits.memory_bytes),
         )
         return config
 
     def chunks(self) -> Iterator[bytes]:
-        """The log until the container has ended; a stream that breaks earlier is taken up where it broke."""
+        """The log until the container has ended; a stream that breaks earlier is taken up again."""
         since: int | None = None
         while True:
-            started = int(time.time())
-            yield from self.client.logs(self.id, stream=True, follow=True, stdout=True, stderr=True, since=since)
+            try:
+                for chunk in self.client.logs(self.id, stream=True, follow=True, stdout=True, stderr=True, since=since):
+                    # Whole seconds: after a break the last one is told again rather than lost.
+                    since = int(time.time())
+                    yield chunk
+            except (OSError, HTTPError) as error:
+                yield f"(the log of the container broke off: {error}; it is taken up again)\n".encode()
             if not self.is_running():
                 return
-            since = started
 
     def is_running(self) -> bool:
         """Whether it runs on; the log of a container ends a moment before its state does."""
@@ -117,6 +126,7 @@ class Container:
 
     def stop(self) -> None:
         """Ask the job to end, then end it."""
+        self.stopped = True
         if self.id:
             with suppress(APIError):
                 self.client.stop(self.id, timeout=STOP_SECONDS)
@@ -124,8 +134,12 @@ class Container:
     def remove(self) -> None:
         """Remove container and volume; one that is gone already is fine."""
         if self.id:
-            with suppress(NotFound):
+            try:
                 self.client.remove_container(self.id, v=True, force=True)
+            except APIError as error:
+                # Gone, or going: somebody else removes it.
+                if error.status_code not in (404, 409):
+                    raise
 
 
 def job_folder(request: JobRequest) -> bytes:

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Asset, BaseOperator, CronDataIntervalTimetable, Param
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from slipway import pipelines, settings
 from slipway.contracts import Schema
+from slipway.errors import PipelineError
 from slipway.job_operator import JobOperator
 from slipway.pipelines import BrokenPipeline, Pipeline
 
@@ -28,10 +29,15 @@ def each_pipeline(doc: str | None, **dag_options: Any) -> Callable[[Wiring], Wir
 
     def declare(wire: Wiring) -> Wiring:
         for pipeline in pipelines.load_all(settings.read()):
-            if isinstance(pipeline, BrokenPipeline):
-                broken_dag(pipeline, wire.__name__)
-            else:
-                working_dag(pipeline, wire, doc, dag_options)
+            try:
+                if isinstance(pipeline, BrokenPipeline):
+                    broken_dag(pipeline, wire.__name__)
+                else:
+                    working_dag(pipeline, wire, doc, dag_options)
+            # One DAG that Airflow refuses would take the file's other DAGs with it.
+            except (AirflowException, OverflowError, TypeError, ValueError) as error:
+                told = PipelineError(f"{pipeline.path}:1: Airflow can't make {wire.__name__} of it: {error}")
+                broken_dag(BrokenPipeline(pipeline.name, pipeline.path, told), wire.__name__)
         return wire
 
     return declare
@@ -68,10 +74,9 @@ def schedule(pipeline: Pipeline, words: str | None) -> Any:
     """A schedule from the YAML: assets by name (`raw or champion`), a cron expression, or none."""
     if words is None:
         return None
-    names = re.split(r"\s+or\s+", words.strip())
     known = {"raw": raw(pipeline), "champion": champion(pipeline)}
-    if set(names) <= set(known):
-        first, *others = (known[name] for name in names)
+    if names := pipelines.assets_of(words):
+        first, *others = (known[name] for name in dict.fromkeys(names))
         return first | others[0] if others else [first]
     return CronDataIntervalTimetable(words, timezone="UTC")
 
@@ -113,11 +118,13 @@ class FixPipeline(BaseOperator):
 
 
 def broken_dag(pipeline: BrokenPipeline, kind: str) -> None:
+    # What is wrong may be the name itself, and Airflow drops the whole file for one DAG id that it refuses.
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", pipeline.name)[:100]
     with DAG(
-        dag_id=f"{pipeline.name}.{kind}",
+        dag_id=f"{name}.{kind}",
         schedule=None,
         is_paused_upon_creation=True,
         doc_md=f"This pipeline is broken.\n\n    {pipeline.error}\n",
-        tags=[pipeline.name, kind, "broken"],
+        tags=[name, kind, "broken"],
     ):
         FixPipeline(task_id="fix_pipeline", error=str(pipeline.error))

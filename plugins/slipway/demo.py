@@ -1,11 +1,15 @@
 """The demo: services up, then one pipeline's DAGs through Airflow's own runner, then what came of it."""
 
+import fcntl
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from slipway import dag_runner, embedded, pipelines, report
+from slipway import demo_follower, embedded, pipelines, report
 from slipway.errors import DemoFailedError, ImageMissingError
 from slipway.progress import say
 from slipway.settings import Settings
@@ -18,19 +22,50 @@ def run(pipeline: str, verbose: bool, deployed: Settings) -> None:
 
     Raises PipelineError for a YAML that can't be used, DemoFailedError with the failing task's own words.
     """
-    chosen = embedded.runtime(deployed)
-    say(embedded.described(chosen, deployed))
+    runtime = embedded.runtime(deployed)
+    say(embedded.described(runtime, deployed))
     pipelines.named(pipeline, deployed)
-    asked = {"pipeline": pipeline, "kinds": KINDS, "logs": str(deployed.state / "logs")}
-    with dag_runner.started(asked, verbose, chosen, deployed) as runner:
-        if chosen == "docker":
-            build_images(deployed)
-        embedded.up(chosen, deployed)
-        runner.go()
-        ended = list(runner.follow(KINDS))
+    with alone(deployed):
+        ended = followed(pipeline, verbose, runtime, deployed)
     check(ended, deployed)
     say("\n".join(report.lines(pipeline, ended, deployed)))
+    # Last: this pipeline's own report is worth reading first.
     check_others(deployed)
+
+
+@contextmanager
+def alone(deployed: Settings) -> Iterator[None]:
+    """One demo of a state folder at a time: two would share logs, database and MLflow.
+
+    Raises DemoFailedError when another one runs.
+    """
+    deployed.state.mkdir(parents=True, exist_ok=True)
+    with (deployed.state / "demo.lock").open("a+", encoding="utf-8") as lock:
+        try:
+            # The kernel lets go of it however its holder ends, so none is left behind.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise DemoFailedError(
+                f"another demo runs here (pid {lock.read()}): wait for its end, or give this one"
+                " a SLIPWAY_STATE, SLIPWAY_PROJECT and MLFLOW_PORT of its own"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def followed(pipeline: str, verbose: bool, runtime: str, deployed: Settings) -> list[dict[str, Any]]:
+    """Run the DAGs; the end of each, fewer where one failed."""
+    asked = {"pipeline": pipeline, "kinds": KINDS, "logs": str(deployed.state / "logs")}
+    # Airflow takes as long to load as services to start, so both happen at once.
+    with demo_follower.started(asked, verbose, runtime, deployed) as follower:
+        if runtime == "docker":
+            build_images(deployed)
+        embedded.up(runtime, deployed)
+        follower.go()
+        return list(follower.follow(KINDS))
 
 
 def build_images(deployed: Settings) -> None:

@@ -18,9 +18,10 @@ def runtime(deployed: Settings) -> str:
     return deployed.runtime or ("docker" if engine.answers() else "process")
 
 
-def described(chosen: str, deployed: Settings) -> str:
+@engine_project.faults_told()
+def described(runtime: str, deployed: Settings) -> str:
     """One line that says which runtime it is, and why."""
-    if chosen == "docker":
+    if runtime == "docker":
         with engine.connect() as client:
             version = client.version()["Version"]
         return f"runtime: docker (engine {version} at {engine.host()})"
@@ -28,32 +29,35 @@ def described(chosen: str, deployed: Settings) -> str:
     return f"runtime: process, because {why}"
 
 
-def job_environment(chosen: str, deployed: Settings) -> dict[str, str]:
+def job_environment(runtime: str, deployed: Settings) -> dict[str, str]:
     """What jobs are told of the services around them, by name; the addresses are those that jobs see."""
-    in_docker = chosen == "docker"
+    in_docker = runtime == "docker"
     return {
         "LAKE_URI": settings.LAKE_IN_CONTAINER if in_docker else str(deployed.state / "lake"),
         "MLFLOW_TRACKING_URI": "http://mlflow:5000" if in_docker else deployed.mlflow_url,
-        "MLFLOW_PUBLIC_URL": deployed.mlflow_url,
     }
 
 
-def up(chosen: str, deployed: Settings) -> None:
+@engine_project.faults_told()
+def up(runtime: str, deployed: Settings) -> None:
     """Start MLflow; the one of the other runtime is stopped first, since both want the same port."""
-    if chosen == "docker":
+    if runtime == "docker":
         tracking_process.stop(deployed)
         with engine.connect() as client:
             tracking_server.up(client, deployed)
         return
+    # No engine at all is what this runtime is for.
     with suppress(EngineAwayError), engine.connect(timeout_seconds=5) as client:
         engine_project.remove_service(client, deployed)
     (deployed.state / "lake").mkdir(parents=True, exist_ok=True)
     tracking_process.up(deployed)
 
 
+@engine_project.faults_told()
 def stop(deployed: Settings, volumes: bool) -> list[str]:
     """Take down what runs, and with `volumes` what is stored; tells what was removed."""
     removed = ["process MLflow"] if tracking_process.stop(deployed) else []
+    # Where docker was asked for, an engine that is away is a fault and not an empty answer.
     if deployed.runtime == "docker" or engine.answers():
         with engine.connect() as client:
             removed += engine_project.remove_containers(client, deployed)

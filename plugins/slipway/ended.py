@@ -6,6 +6,8 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
+from slipway.log_lines import redacted_values, redactor
+
 NOTHING_TO_DO = 99
 # Usage and bad data stay what they are however often a job is tried.
 NEVER_HEALS = {64: "usage", 65: "bad data"}
@@ -26,11 +28,15 @@ class NothingToDo(AirflowSkipException):
 
 @dataclass(frozen=True)
 class Ended:
-    """The end of one run: exit code, the text of outputs.json if there is one, what the engine says of memory."""
+    """The end of one run: exit code, the text of outputs.json if there is one, what the engine says of memory.
+
+    `secrets` are blanked in all that is read from outputs.json.
+    """
 
     exit_code: int
     outputs_text: str | None
     out_of_memory: bool = False
+    secrets: tuple[str, ...] = ()
 
     @property
     def outputs(self) -> dict[str, Any] | None:
@@ -39,7 +45,10 @@ class Ended:
             outputs = json.loads(self.outputs_text or "null")
         except ValueError:
             return None
-        return outputs if isinstance(outputs, dict) and outputs.get("closed") is True else None
+        if not isinstance(outputs, dict) or outputs.get("closed") is not True:
+            return None
+        blanked: dict[str, Any] = redacted_values(outputs, redactor(self.secrets))
+        return blanked
 
 
 def judge(ended: Ended, job: str, memory: str) -> dict[str, Any]:

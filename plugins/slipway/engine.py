@@ -11,7 +11,7 @@ from slipway.errors import EngineAwayError, ImageMissingError
 
 
 def host() -> str:
-    """The engine's address, as the docker command would choose it: DOCKER_HOST, else the current context.
+    """The engine's address: DOCKER_HOST, else that of the docker command's current context.
 
     docker-py 7.2 reads DOCKER_HOST alone, so Colima, rootless and remote contexts are looked up here.
     """

@@ -1,17 +1,35 @@
 """What this deployment owns on the engine: one network, two volumes, and containers, all under one label."""
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import docker
+import requests
 from docker.errors import APIError, NotFound
 
+from slipway.errors import EngineAwayError
 from slipway.settings import Settings
 
 PROJECT = "slipway.project"
 SERVICE = "slipway.service"
 JOB = "slipway.job"
-# The user of every image; each file that a job reads or writes is its.
 JOB_USER = 10001
+
+
+@contextmanager
+def faults_told() -> Iterator[None]:
+    """Raises EngineAwayError, in one line, where the engine refuses or breaks off."""
+    try:
+        yield
+    except APIError as error:
+        raise EngineAwayError(
+            f"the Docker engine refused: {error.explanation or error}: correct what it names,"
+            " or run `make stop` and try again"
+        ) from error
+    except requests.RequestException as error:
+        raise EngineAwayError(f"the Docker engine broke off ({error}): see `docker info`, then try again") from error
 
 
 def labels(deployed: Settings, **more: str) -> dict[str, str]:
@@ -25,8 +43,13 @@ def owned(deployed: Settings) -> dict[str, Any]:
 
 def prepare(client: docker.APIClient, deployed: Settings) -> None:
     """Create the network and both volumes where they are not there yet."""
-    if not any(found["Name"] == deployed.network for found in client.networks(names=[deployed.network])):
-        client.create_network(deployed.network, driver="bridge", labels=labels(deployed))
+    deployed.state.mkdir(parents=True, exist_ok=True)
+    # Asked by two at once the engine makes two networks of one name, CheckDuplicate or not, and finds neither.
+    with (deployed.state / "network.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # The engine's own filter matches parts of names too.
+        if not any(found["Name"] == deployed.network for found in client.networks(names=[deployed.network])):
+            client.create_network(deployed.network, driver="bridge", labels=labels(deployed))
     for volume in (deployed.lake_volume, deployed.mlflow_volume):
         client.create_volume(volume, labels=labels(deployed))
 

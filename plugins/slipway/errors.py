@@ -20,7 +20,7 @@ class PipelineError(SlipwayError):
 
 
 class ContractError(SlipwayError):
-    """A job.yaml is missing or unusable, or a job ended without a closed outputs.json."""
+    """A job.yaml or a line of images.lock is missing or can't be used."""
 
     exit_code = 70
 

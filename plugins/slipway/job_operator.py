@@ -7,16 +7,15 @@ from typing import Any, ClassVar
 
 import docker
 from airflow.providers.docker.operators.docker import DockerOperator
-from airflow.sdk.exceptions import AirflowFailException
 
 from slipway import contracts, engine, image_refs, job_inputs, settings
 from slipway.container import Container
 from slipway.contracts import Limits, Schema
-from slipway.ended import Ended, NothingToDo, judge
-from slipway.errors import SettingsError
+from slipway.ended import Ended, JobRefusedError, NothingToDo, judge
+from slipway.errors import ContractError, ImageMissingError, SettingsError
 from slipway.job_inputs import JobRequest
 from slipway.pipelines import Pipeline
-from slipway.process import Process
+from slipway.process import Process, code_of
 
 
 class JobOperator(DockerOperator):
@@ -50,9 +49,11 @@ class JobOperator(DockerOperator):
 
         Raises NothingToDo (skipped), JobRefusedError (failed, not retried) or JobFailedError (failed).
         """
-        deployed = settings.read()
-        in_docker = deployed.runtime != "process" and (deployed.runtime == "docker" or engine.answers())
-        ended = self.in_container(context, deployed) if in_docker else self.in_process(context, deployed)
+        try:
+            ended = self.run_job(context)
+        except (ContractError, ImageMissingError, SettingsError) as error:
+            # Somebody has to do something first, so the tries that are left would fail alike.
+            raise JobRefusedError(str(error)) from error
         try:
             return judge(ended, self.contract.job, f"{self.limits.memory_bytes / 2**20:.0f} MiB")
         except NothingToDo:
@@ -60,30 +61,39 @@ class JobOperator(DockerOperator):
             context["ti"].xcom_push(key="outputs", value=ended.outputs)
             raise
 
-    def in_container(self, context: Any, deployed: settings.Settings) -> Ended:
+    def run_job(self, context: Any) -> Ended:
+        """Run the job where this deployment runs jobs; never elsewhere because an engine is away for a moment."""
+        deployed = settings.read()
+        return self.in_process(context, deployed) if deployed.runtime == "process" else self.in_container(context)
+
+    def in_container(self, context: Any) -> Ended:
+        deployed = settings.read()
         self.docker_url = engine.host()
         engine.connect().close()
         image = image_refs.resolve(self.contract.image, deployed.images)
         found = engine.inspect_image(self.cli, image.reference, f"{image.name} {image.version}")
-        request = self.request(context, image.identity(found["Config"].get("Labels") or {}, found["Id"]))
+        labels = found["Config"].get("Labels") or {}
+        image_refs.check_built(image, labels)
+        request = self.request(context, image.identity(labels, found["Id"]))
         self.log.info("Running %s in image %s %s (%s)", self.contract.job, image.name, image.version, found["Id"][:19])
+        self.limits = self.clamped(self.cli)
         self.running = container = Container(self.cli, found["Id"], self.container_labels(request, deployed))
-        return container.run(request, self.clamped(self.cli), self.log_line)
+        return replace(container.run(request, self.limits, self.log_line), secrets=tuple(request.secrets.values()))
 
     def in_process(self, context: Any, deployed: settings.Settings) -> Ended:
         image = image_refs.without_engine(self.contract.image, deployed.images)
         self.log.info("Running %s as a process of this environment", self.contract.job)
         self.running = process = Process()
-        return process.run(self.request(context, image.identity({}, None)), self.log_line)
+        labels = {image_refs.REVISION: code_of(self.contract.job)}
+        request = self.request(context, image.identity(labels, None))
+        return replace(process.run(request, self.log_line), secrets=tuple(request.secrets.values()))
 
     def request(self, context: Any, image: dict[str, Any]) -> JobRequest:
         """What the job is given, read at run time alone."""
-        try:
-            name = self.pipeline.keys.get("env_variable", job_inputs.ENV_VARIABLE)
-            environment = job_inputs.environment(self.contract, name)
-            secrets = job_inputs.secrets(self.contract)
-        except SettingsError as error:
-            raise AirflowFailException(str(error)) from error
+        environment = job_inputs.environment(
+            self.contract, self.pipeline.keys.get("env_variable", job_inputs.ENV_VARIABLE)
+        )
+        secrets = job_inputs.secrets(self.contract)
         given = self.pipeline.parameters(self.contract)
         inputs = job_inputs.build(context, self.contract, self.pipeline.name, given, image)
         return JobRequest(self.contract.job, inputs, environment, secrets)

@@ -1,6 +1,7 @@
 """Bring files into landing, where `source.files` of a pipeline finds them: streamed, and visible as a whole or not."""
 
 import json
+import os
 import stat
 import tarfile
 import time
@@ -14,9 +15,10 @@ from pathlib import Path, PurePosixPath
 import docker
 from docker.errors import APIError
 
-from slipway import engine, engine_project, image_refs, landing_move, settings
+from slipway import airflow_home, engine, engine_project, image_refs, landing_move, settings
 from slipway.engine_project import JOB_USER
 from slipway.errors import LandingError
+from slipway.hardening import hardened
 from slipway.progress import Line
 from slipway.settings import Settings
 
@@ -31,6 +33,21 @@ class Arrival:
     source: Path
     name: str
     bytes: int
+
+
+def check_embedded() -> None:
+    """Raises LandingError where jobs read another lake than the embedded one."""
+    try:
+        told = json.loads(os.environ.get(airflow_home.VARIABLE) or "{}")
+    except ValueError:
+        # The operator refuses such a Variable with words of its own.
+        return
+    lake = str(told.get("LAKE_URI", "")) if isinstance(told, dict) else ""
+    if lake.startswith("s3://"):
+        raise LandingError(
+            f"jobs here read the lake at {lake}, and this command fills the embedded one:"
+            f" copy the file to {lake.rstrip('/')}/landing/ with your S3 tool"
+        )
 
 
 def arrivals(files: list[str], name: str | None) -> list[Arrival]:
@@ -75,12 +92,12 @@ def inside(folder: str | None) -> PurePosixPath:
     return PurePosixPath(*map(checked, folder.rstrip("/").split("/"))) if folder else PurePosixPath()
 
 
-def land(files: list[Arrival], folder: PurePosixPath, chosen: str, deployed: Settings) -> dict[str, bool]:
+def land(files: list[Arrival], folder: PurePosixPath, runtime: str, deployed: Settings) -> dict[str, bool]:
     """Bring files into a folder of landing; each name, and whether a file of that name was replaced.
 
     Raises LandingError when a file could not be brought in; then none of them is visible.
     """
-    return (land_in_volume if chosen == "docker" else land_in_folder)(files, folder, deployed)
+    return (land_in_volume if runtime == "docker" else land_in_folder)(files, folder, deployed)
 
 
 def land_in_folder(files: list[Arrival], folder: PurePosixPath, deployed: Settings) -> dict[str, bool]:
@@ -97,6 +114,7 @@ def land_in_folder(files: list[Arrival], folder: PurePosixPath, deployed: Settin
     return moved
 
 
+@engine_project.faults_told()
 def land_in_volume(files: list[Arrival], folder: PurePosixPath, deployed: Settings) -> dict[str, bool]:
     landing = PurePosixPath(settings.LAKE_IN_CONTAINER, "landing")
     incoming = PurePosixPath("landing", ".incoming", uuid.uuid4().hex)
@@ -109,7 +127,7 @@ def land_in_volume(files: list[Arrival], folder: PurePosixPath, deployed: Settin
         except APIError as error:
             raise LandingError(f"the engine refused the files: {error.explanation or error}") from error
         finally:
-            # Moves what has arrived as a whole, and removes what has not.
+            # Also after a fault: the mover removes what has not arrived as a whole.
             client.start(container)
             exit_code = client.wait(container)["StatusCode"]
         said = client.logs(container).decode(errors="replace").strip()
@@ -132,11 +150,7 @@ def mover(client: docker.APIClient, incoming: str, folder: str, deployed: Settin
         host_config=client.create_host_config(
             mounts=[docker.types.Mount(settings.LAKE_IN_CONTAINER, deployed.lake_volume, type="volume")],
             network_mode="none",
-            mem_limit="256m",
-            pids_limit=32,
-            read_only=True,
-            cap_drop=["ALL"],
-            security_opt=["no-new-privileges"],
+            **hardened(256 * 2**20, tmp_bytes=16 * 2**20),
         ),
     )["Id"]
     try:
@@ -161,6 +175,7 @@ def header(path: PurePosixPath, kind: bytes, length: int, mode: int) -> bytes:
     member = tarfile.TarInfo(str(path))
     member.type, member.size, member.mode = kind, length, mode
     member.uid = member.gid = JOB_USER
+    # Without a time of its own an arrival would look abandoned, and another one's sweep would take it.
     member.mtime = int(time.time())
     return member.tobuf(tarfile.PAX_FORMAT)
 

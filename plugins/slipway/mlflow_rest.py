@@ -45,6 +45,7 @@ def inputs_of(url: str, run: str) -> dict[str, Any]:
     """
     if ask(url, "GET", "/api/2.0/mlflow/runs/get", params={"run_id": run}) is None:
         raise UnknownRunError(f"MLflow at {url} has no run {run!r}: copy the run's ID from its page")
+    # The REST API lists artifacts but has no download by run; this is the route of MLflow's own pages.
     inputs: dict[str, Any] | None = ask(url, "GET", "/get-artifact", params={"path": INPUTS, "run_uuid": run})
     if inputs is None:
         raise UnknownRunError(f"run {run} holds no {INPUTS}: it was not started by a Slipway job")

@@ -7,7 +7,9 @@ from slipway import mlflow_rest
 from slipway.errors import UnknownRunError
 
 RUN_ID = re.compile(r"[0-9a-f]{32}")
+# Both go into a filter that MLflow parses, so quotes stay outside.
 AIRFLOW_RUN_ID = re.compile(r"[\w.:+~@/-]{1,250}")
+WHERE = "copy the Run ID from the run's page in MLflow, or Airflow's from its DAG run with `--task` and the task's name"
 
 
 def of(url: str, run: str, task: str | None = None) -> dict[str, Any]:
@@ -21,12 +23,12 @@ def of(url: str, run: str, task: str | None = None) -> dict[str, Any]:
 def mlflow_run(url: str, run: str, task: str | None) -> str:
     """The MLflow run of a task of an Airflow run; the newest where several DAGs have a run of that name."""
     if not AIRFLOW_RUN_ID.fullmatch(run) or (task and not AIRFLOW_RUN_ID.fullmatch(task)):
-        raise UnknownRunError(f"{run!r} is neither an MLflow run ID (32 hex digits) nor an Airflow run ID")
+        raise UnknownRunError(f"{run!r} is neither an MLflow run ID (32 hex digits) nor an Airflow run ID: {WHERE}")
     if task is None:
         raise UnknownRunError(f"{run!r} is no MLflow run ID (32 hex digits): for an Airflow run, add `--task TASK`")
     found = mlflow_rest.runs_tagged(url, {"slipway.run_id": run, "slipway.task_id": task})
     if not found:
-        raise UnknownRunError(f"MLflow at {url} has no run of task {task!r} in Airflow's run {run!r}")
+        raise UnknownRunError(f"MLflow at {url} has no run of task {task!r} in Airflow's run {run!r}: {WHERE}")
     return str(found[0]["info"]["run_id"])
 
 

@@ -12,7 +12,7 @@ from slipway import contracts, settings
 from slipway.contracts import Contract, Schema
 from slipway.errors import ContractError
 
-TEXT: Schema = {"type": "string", "minLength": 1}
+TEXT: Schema = {"type": "string", "minLength": 1, "maxLength": 100}
 SCHEDULES = {
     "ingest": "when ingest runs: a cron expression, or null for by hand only",
     "train": "when train runs: `raw` (new data), a cron expression, or null",
@@ -23,8 +23,13 @@ LIMITS: Schema = {
     "additionalProperties": False,
     "properties": {
         "memory": {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?[kmg]?$", "description": "such as 512m or 2g"},
-        "cpus": {"type": "number", "exclusiveMinimum": 0, "description": "CPU cores"},
-        "timeout_seconds": {"type": "integer", "minimum": 1, "description": "after which the job is stopped"},
+        "cpus": {"type": "number", "exclusiveMinimum": 0, "maximum": 1024, "description": "CPU cores"},
+        "timeout_seconds": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 31_536_000,
+            "description": "after which the job is stopped",
+        },
     },
 }
 
@@ -34,12 +39,17 @@ def airflow_keys(jobs: list[str]) -> dict[str, Schema]:
     schedules = {kind: {"type": ["string", "null"], "description": text} for kind, text in SCHEDULES.items()}
     return {
         "version": {"const": 1, "description": "version of this schema"},
-        "description": {**TEXT, "description": "one sentence for the DAG list"},
+        "description": {**TEXT, "maxLength": 1000, "description": "one sentence for the DAG list"},
         "owner": {**TEXT, "description": "who looks after the pipeline"},
         "tags": {"type": "array", "items": TEXT, "description": "tags of its DAGs, beside its name"},
         "pool": {**TEXT, "description": "Airflow pool of its tasks"},
         "queue": {**TEXT, "description": "Airflow queue of its tasks"},
-        "retries": {"type": "integer", "minimum": 0, "description": "tries after the first, for faults that can heal"},
+        "retries": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 100,
+            "description": "tries after the first, for faults that can heal",
+        },
         "docker_conn_id": {**TEXT, "description": "Airflow connection with the registry's login"},
         "env_variable": {**TEXT, "description": "Airflow Variable with the jobs' environment; default slipway_env"},
         "schedules": closed("DAG kind to schedule", schedules),

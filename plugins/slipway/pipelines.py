@@ -1,5 +1,6 @@
 """The pipelines of this deployment: one YAML file each, checked against the schema before any DAG is made of it."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,10 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from croniter import croniter
 
 from slipway import contracts, pipeline_schema, settings, yaml_lines
 from slipway.contracts import Contract
 from slipway.errors import PipelineError
+
+# Names DAGs, tables and models, so it must be at home in all of them.
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
+# Folders of the lake that belong to no pipeline.
+RESERVED = ("landing", "ledger")
+ASSETS = ("raw", "champion")
+CALENDAR = ("year", "month", "weekday", "day_of_year")
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,10 @@ def load_all(deployed: settings.Settings) -> list[Pipeline | BrokenPipeline]:
 
 def load_or_broken(path: Path, deployed: settings.Settings, times: int) -> Pipeline | BrokenPipeline:
     try:
+        if not NAME.fullmatch(path.stem):
+            raise PipelineError(f"{path}:1: the file's name names the pipeline: use letters, digits, _ and - alone")
+        if path.stem in RESERVED:
+            raise PipelineError(f"{path}:1: the lake keeps the name {path.stem!r} for itself: rename the file")
         if times > 1:
             raise PipelineError(f"{path}:1: {times} folders hold a pipeline {path.stem!r}: rename all but one")
         return load(path, deployed)
@@ -63,6 +76,7 @@ def load(path: Path, deployed: settings.Settings) -> Pipeline:
     jobs = contracts.load_all(deployed.jobs)
     yaml_lines.check(path, tree, keys, pipeline_schema.build(jobs))
     check_columns(path, tree, keys)
+    check_schedules(path, tree, keys)
     return Pipeline(path.stem, path, keys)
 
 
@@ -85,7 +99,7 @@ def check_columns(path: Path, tree: yaml.Node, keys: dict[str, Any]) -> None:
     """Refuse the name of a column that `columns` does not have."""
     columns = keys["columns"]
     for steps, name in column_names(keys):
-        if name not in columns:
+        if name not in columns and not (steps[0] == "baselines" and name in CALENDAR):
             line, where = yaml_lines.line_of(tree, steps), ".".join(map(str, steps))
             meant = yaml_lines.nearest(name, columns, "columns")
             raise PipelineError(f"{path}:{line}: {where}: no column {name!r}: {meant}")
@@ -102,6 +116,24 @@ def column_names(keys: dict[str, Any]) -> Iterator[tuple[list[str | int], str]]:
     for position, baseline in enumerate(keys.get("baselines", [])):
         for place, name in enumerate(baseline.get("mean_by") or []):
             yield ["baselines", position, "mean_by", place], name
+
+
+def check_schedules(path: Path, tree: yaml.Node, keys: dict[str, Any]) -> None:
+    """Refuse a schedule that is neither made of assets nor a cron expression."""
+    for kind, words in keys.get("schedules", {}).items():
+        if words is None or assets_of(words) or croniter.is_valid(words):
+            continue
+        line = yaml_lines.line_of(tree, ["schedules", kind])
+        raise PipelineError(
+            f"{path}:{line}: schedules.{kind}: {words!r} is neither a cron expression (`15 2 * * *`) nor made of"
+            f" {' and '.join(ASSETS)} (`raw or champion`): correct it, or write null for by hand only"
+        )
+
+
+def assets_of(words: str) -> list[str]:
+    """The assets that a schedule names (`raw or champion`); none where it is something else."""
+    names = re.split(r"\s+or\s+", words.strip())
+    return names if set(names) <= set(ASSETS) else []
 
 
 def main() -> int:

@@ -23,6 +23,7 @@ def check_free(port: int) -> None:
         if asking.connect_ex((LOOPBACK, port)) == 0:
             raise taken(port)
     with socket.socket() as trying:
+        # Connections of a server that has just ended linger on its port and are no obstacle to the next.
         trying.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trying.bind((LOOPBACK, port))

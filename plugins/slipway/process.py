@@ -1,5 +1,6 @@
 """One run of a job as a process in this virtual environment: for laptops and CI without an engine."""
 
+import hashlib
 import json
 import os
 import signal
@@ -27,6 +28,7 @@ class Process:
 
     def __init__(self) -> None:
         self.child: subprocess.Popen[bytes] | None = None
+        self.stopped = False
 
     def run(self, request: JobRequest, log: Log) -> Ended:
         """Run the job to its end and collect what it left; its folder goes with it."""
@@ -41,6 +43,9 @@ class Process:
             return Ended(exit_code, outputs.read_text(encoding="utf-8") if outputs.is_file() else None)
 
     def follow(self, folder: Path, request: JobRequest, log: Log) -> int:
+        # Nobody stops what is not there yet, so a stop that came early is honoured here.
+        if self.stopped:
+            return 143
         self.child = subprocess.Popen(
             [sys.executable, "-m", f"jobs.{request.job}", "--inputs", str(folder / "in" / "inputs.json")],
             cwd=settings.read().jobs.parent,
@@ -58,6 +63,7 @@ class Process:
 
     def stop(self) -> None:
         """Ask the job's process group to end, then end it."""
+        self.stopped = True
         if self.child is None or self.child.poll() is not None:
             return
         with suppress(ProcessLookupError):
@@ -78,6 +84,16 @@ def environment(folder: Path, request: JobRequest) -> dict[str, str]:
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     own = {"PYTHONUNBUFFERED": "1", "SLIPWAY_SCRATCH": str(folder / "scratch")}
     return {**kept, **own, **request.environment}
+
+
+def code_of(job: str) -> str:
+    """What stands for the image's revision where there is no image: a hash of the job's own code."""
+    jobs = settings.read().jobs
+    files = sorted([*jobs.glob("*.py"), *(jobs / job).rglob("*.py")])
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(f"{path.relative_to(jobs)}\0".encode() + path.read_bytes())
+    return f"files-{digest.hexdigest()[:12]}"
 
 
 def fill(folder: Path, request: JobRequest) -> None:

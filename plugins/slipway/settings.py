@@ -17,7 +17,7 @@ class Settings:
     """One deployment.
 
     `project` prefixes the names of networks, volumes and containers, so that two checkouts can share an engine.
-    `runtime` is `docker`, `process`, or empty: docker where an engine answers, else process.
+    `runtime` is `docker` or `process`; empty is docker in a task, while `slipway` and `make` look for an engine.
     `state` is the untracked folder of this checkout. `mlflow_port` is published on loopback only.
     """
 

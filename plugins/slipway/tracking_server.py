@@ -7,10 +7,11 @@ from typing import Any
 
 import docker
 from docker.errors import APIError, NotFound
-from docker.types import LogConfig, Mount
+from docker.types import Mount
 
 from slipway import engine, engine_project, image_refs, mlflow_rest, ports
 from slipway.errors import EngineAwayError, TrackingAwayError
+from slipway.hardening import hardened
 from slipway.progress import Line
 from slipway.settings import Settings
 
@@ -56,15 +57,9 @@ def host_config(client: docker.APIClient, deployed: Settings) -> dict[str, Any]:
         mounts=[Mount(type="volume", target=DATA, source=deployed.mlflow_volume)],
         network_mode=deployed.network,
         port_bindings={PORT: (ports.LOOPBACK, deployed.mlflow_port)},
+        # Links to runs still work after the machine was started anew.
         restart_policy={"Name": "unless-stopped"},
-        mem_limit="1g",
-        pids_limit=512,
-        init=True,
-        read_only=True,
-        tmpfs={"/tmp": "rw,nosuid,nodev,size=64m"},  # noqa: S108 - a mount inside the container
-        cap_drop=["ALL"],
-        security_opt=["no-new-privileges"],
-        log_config=LogConfig(type=LogConfig.types.JSON, config={"max-size": "20m", "max-file": "2"}),
+        **hardened(2**30, tmp_bytes=64 * 2**20),
     )
     return config
 

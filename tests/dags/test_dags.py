@@ -1,5 +1,6 @@
 """What Airflow makes of `dags/`, in this process and in fresh ones."""
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -65,7 +66,15 @@ def test_the_trigger_form_asks_for_what_the_jobs_declare(dags):
 
 @pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.name)
 def test_a_dag_file_is_a_table_of_contents(path):
+    docstring, *statements = ast.parse(path.read_text()).body
+    *imports, wiring = statements
     assert len(path.read_text().splitlines()) <= 45
+    assert isinstance(docstring.value.value, str)
+    assert {type(statement) for statement in imports} == {ast.ImportFrom}
+    assert wiring.name == path.stem
+    # Tasks are calls, perhaps with a name; the last line is an arrow or the only task.
+    assert {type(statement) for statement in wiring.body} <= {ast.Assign, ast.Expr}
+    assert {type(statement.value) for statement in wiring.body} <= {ast.Call, ast.BinOp}
 
 
 HEAVY = ("mlflow", "pandas", "sklearn", "deltalake", "duckdb", "pyarrow", "jobs")

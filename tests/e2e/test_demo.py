@@ -1,14 +1,22 @@
 """The main job, run as the README says: in containers, again, and where no engine answers."""
 
 import json
+import threading
+from contextlib import suppress
 
 import httpx
 import pytest
 from demo_runs import CANARY, NOWHERE, Deployment, content, counts, errors
+from docker.errors import NotFound
 
 from slipway import engine
 
 METRIC = "mean_absolute_error"
+EACH_DAG_RUN = [
+    ("bike_demand.ingest", ["ingest"]),
+    ("bike_demand.predict", ["predict"]),
+    ("bike_demand.train", ["promote", "train"]),
+]
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +34,32 @@ def processes(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def first(containers):
-    return containers.demo("bike_demand")
+def first(containers, inspected):
+    """The first demo's report; what the engine showed of its containers meanwhile goes to `inspected`."""
+    over = threading.Event()
+    watcher = threading.Thread(target=watch, args=(containers.project, over, inspected))
+    watcher.start()
+    try:
+        return containers.demo("bike_demand")
+    finally:
+        over.set()
+        watcher.join()
+
+
+@pytest.fixture(scope="module")
+def inspected():
+    """What `docker inspect` says, by job."""
+    return {}
+
+
+def watch(project, over, found):
+    """Inspect the project's job containers until it is over, each as long as it is there."""
+    mine = {"label": [f"slipway.project={project}", "slipway.job"]}
+    with engine.connect() as client:
+        while not over.wait(0.1):
+            for one in client.containers(all=True, filters=mine):
+                with suppress(NotFound):
+                    found[one["Labels"]["slipway.job"]] = client.inspect_container(one["Id"])
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +115,30 @@ def test_no_log_and_no_run_of_the_demo_holds_the_secret(containers, first):
 
 
 @pytest.mark.containers
+def test_no_artifact_in_mlflow_holds_the_secret(containers, first):
+    held = dict(artifacts(containers, ""))
+    assert {"inputs.json", "outputs.json", "MLmodel"} <= {path.rsplit("/", 1)[1] for path in held}
+    assert [path for path, content in held.items() if CANARY.encode() in content] == []
+
+
+def artifacts(deployment, folder):
+    """Every file that MLflow's artifact store holds, with its content; those of models are among them."""
+    root = f"{deployment.mlflow}/api/2.0/mlflow-artifacts/artifacts"
+    for one in httpx.get(root, params={"path": folder}).raise_for_status().json().get("files", []):
+        path = f"{folder}/{one['path']}".lstrip("/")
+        if one.get("is_dir"):
+            yield from artifacts(deployment, path)
+        else:
+            yield path, httpx.get(f"{root}/{path}").raise_for_status().content
+
+
+@pytest.mark.containers
+def test_docker_inspect_shows_no_secret_of_a_job_that_runs(first, inspected):
+    assert sorted(inspected) == ["ingest", "predict", "promote", "train"]
+    assert CANARY not in json.dumps(inspected)
+
+
+@pytest.mark.containers
 def test_nothing_but_mlflow_is_left_running(containers, first):
     client = engine.connect()
     mine = {"label": f"slipway.project={containers.project}"}
@@ -101,12 +157,25 @@ def runs(deployment):
 
 @pytest.mark.containers
 def test_each_container_is_one_run_under_its_dag_run(containers, first):
-    tags = [{tag["key"]: tag["value"] for tag in run["data"]["tags"]} for run in runs(containers)]
-    jobs = sorted(tag["slipway.job"] for tag in tags if "slipway.job" in tag and "mlflow.parentRunId" in tag)
-    assert {job: jobs.count(job) for job in jobs} == {"ingest": 1, "predict": 1, "promote": 1, "train": 1} or len(
-        jobs
-    ) == 8
+    found = runs(containers)
+    tags = [{tag["key"]: tag["value"] for tag in run["data"]["tags"]} for run in found]
+    parents = {run["info"]["run_id"]: tag for run, tag in zip(found, tags, strict=True) if "slipway.parent" in tag}
+    children = {parent: [] for parent in parents}
+    for tag in tags:
+        if "slipway.parent" not in tag:
+            parent = tag["mlflow.parentRunId"]
+            assert (tag["slipway.dag_id"], tag["slipway.run_id"]) == dag_run(parents[parent])
+            children[parent].append(tag["slipway.job"])
+    told = sorted((parents[parent]["slipway.dag_id"], sorted(jobs)) for parent, jobs in children.items())
+    # Tests before this one may have run the DAGs again: one parent for each DAG run, however many there were.
+    runs_of = len({dag_run(tag) for tag in parents.values()}) // 3
+    assert told == sorted(EACH_DAG_RUN * runs_of)
+    assert len(parents) == 3 * runs_of >= 3
     assert {run["info"]["status"] for run in runs(containers)} == {"FINISHED"}
+
+
+def dag_run(tags):
+    return tags["slipway.dag_id"], tags["slipway.run_id"]
 
 
 @pytest.mark.containers
@@ -148,6 +217,15 @@ def test_another_pipeline_goes_through_by_name(containers):
     text = containers.demo("breast_cancer")
     assert counts(text)["ingest.rows"] == 569
     assert "champion: version 1 (" in text
+
+
+@pytest.mark.containers
+@pytest.mark.parametrize("kind", ["ingest", "train", "predict"])
+@pytest.mark.parametrize("pipeline", ["bike_demand", "breast_cancer"])
+def test_each_dag_runs_under_airflows_own_test_command(containers, second, pipeline, kind):
+    done = containers.slipway("airflow", "dags", "test", f"{pipeline}.{kind}")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert CANARY not in done.stdout + done.stderr
 
 
 def test_an_unknown_pipeline_is_one_clear_line(processes):

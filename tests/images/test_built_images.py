@@ -71,12 +71,20 @@ def test_labels_say_what_an_image_is(name: str) -> None:
 def test_no_layer_keeps_a_secret_uv_or_its_cache(tmp_path: Path) -> None:
     archive = tmp_path / "image.tar"
     subprocess.run(["docker", "save", "--output", archive, read_lock()["data"].reference], check=True)
-    kept = []
+    files = [member for layer in layers_of(archive) for member in layer]
+    assert "opt/venv/bin/python" in {member.name.removeprefix("./") for member in files}
+    assert [member.name for member in files if unwanted(member)] == []
+
+
+def layers_of(archive: Path) -> list[list[tarfile.TarInfo]]:
+    """The members of each layer; engines before 25 save `<ID>/layer.tar`, later ones `blobs/sha256/<hash>`."""
     with tarfile.open(archive) as image:
-        for layer in (member for member in image if member.name.endswith("layer.tar")):
-            with tarfile.open(fileobj=image.extractfile(layer)) as files:
-                kept += [member.name for member in files if unwanted(member)]
-    assert kept == []
+        (manifest,) = json.load(image.extractfile("manifest.json"))
+        found = []
+        for name in manifest["Layers"]:
+            with tarfile.open(fileobj=image.extractfile(name)) as layer:
+                found.append(layer.getmembers())
+    return found
 
 
 def unwanted(member: tarfile.TarInfo) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from images import lock
+from images import buildx, debian, dotenv, lock
 from images.recipe import ROOT, BuildError, copied_files, file_hash, inputs_hash, read_lock, stage_context
 
 IMAGES = ["base", "data", "model", "mlflow"]
@@ -50,8 +50,6 @@ def test_a_dockerfile_ends_as_the_job_user_and_pins_what_it_starts_from(name: st
 
 
 def official() -> str:
-    from images import debian
-
     assert re.fullmatch(r"python:3\.13-slim-\w+@sha256:[0-9a-f]{64}", debian.official())
     return debian.official()
 
@@ -129,3 +127,33 @@ def test_the_record_of_local_images_holds_full_ids() -> None:
         pytest.skip("no image was built in this checkout")
     known = json.loads(record.read_text())
     assert [name for name, value in known.items() if not re.fullmatch(r"sha256:[0-9a-f]{64}", value)] == []
+
+
+@pytest.fixture
+def dotenv_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An env file as `.env.example` offers it, where the environment sets nothing."""
+    for name in ("SLIPWAY_CA_FILE", "SLIPWAY_BASE_IMAGE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(dotenv, "FILE", tmp_path / ".env")
+    authority = tmp_path / "company.pem"
+    authority.write_text("")
+    (tmp_path / ".env").write_text(f'SLIPWAY_CA_FILE="{authority}"\nSLIPWAY_BASE_IMAGE=company/python:none\n')
+    return authority
+
+
+def test_a_build_takes_the_authority_from_the_env_file(dotenv_file: Path, tmp_path: Path) -> None:
+    assert f"id=ca,src={dotenv_file}" in buildx.secrets(tmp_path, offline=True)
+
+
+def test_a_build_takes_its_ground_from_the_env_file(dotenv_file: Path) -> None:
+    with pytest.raises(BuildError, match="SLIPWAY_BASE_IMAGE=company/python:none is not on this engine"):
+        debian.base_image(print, offline=True, again=False)
+
+
+def test_the_environment_wins_over_the_env_file(
+    dotenv_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other.pem"
+    other.write_text("")
+    monkeypatch.setenv("SLIPWAY_CA_FILE", str(other))
+    assert f"id=ca,src={other}" in buildx.secrets(tmp_path, offline=True)

@@ -2,13 +2,16 @@
 
 import json
 import os
+import re
+import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from slipway import airflow_home, cli, demo, embedded, settings
+from slipway import airflow_home, cli, demo, embedded, ports, report, settings
 from slipway.errors import DemoFailedError, LandingError
 
 WORDS = ["airflow", "check", "demo", "inputs", "land", "mlflow", "stop"]
@@ -89,16 +92,13 @@ def test_a_failed_dag_ends_the_demo_with_what_its_task_said():
 def test_jobs_are_told_the_addresses_of_their_own_runtime(monkeypatch):
     monkeypatch.setenv("MLFLOW_PORT", "5051")
     deployed = settings.read()
-    public = "http://127.0.0.1:5051"
     assert embedded.job_environment("docker", deployed) == {
         "LAKE_URI": "/lake",
         "MLFLOW_TRACKING_URI": "http://mlflow:5000",
-        "MLFLOW_PUBLIC_URL": public,
     }
     assert embedded.job_environment("process", deployed) == {
         "LAKE_URI": str(deployed.state / "lake"),
-        "MLFLOW_TRACKING_URI": public,
-        "MLFLOW_PUBLIC_URL": public,
+        "MLFLOW_TRACKING_URI": "http://127.0.0.1:5051",
     }
 
 
@@ -110,3 +110,76 @@ def test_a_variable_of_the_users_own_stays_but_not_their_database(monkeypatch):
     assert json.loads(given[airflow_home.VARIABLE]) == {"LAKE_URI": "/mine"}
     assert given["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] == f"sqlite:///{deployed.state}/airflow/airflow.db"
     assert given["SLIPWAY_RUNTIME"] == "process"
+
+
+def test_landing_in_a_lake_on_s3_is_refused_with_the_place_to_copy_to(tmp_path):
+    (tmp_path / "one.csv").write_text("a\n1\n")
+    told = json.dumps({"LAKE_URI": "s3://lake/prod"})
+    done = slipway("land", str(tmp_path / "one.csv"), SLIPWAY_STATE=str(tmp_path / "s"), AIRFLOW_VAR_SLIPWAY_ENV=told)
+    assert (done.returncode, done.stdout) == (LandingError.exit_code, "")
+    assert done.stderr.endswith("copy the file to s3://lake/prod/landing/ with your S3 tool\n")
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "s").exists()
+
+
+def test_help_of_land_and_inputs_says_which_lake_and_where_to_copy_a_run_from():
+    assert "landing of the embedded lake" in slipway("land", "--help").stdout
+    assert "page in MLflow" in " ".join(slipway("inputs", "--help").stdout.split())
+
+
+@pytest.fixture
+def broken_beside(tmp_path) -> str:
+    """A folder with one pipeline of which nothing can be made, named like no other."""
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines" / "halfway.yaml").write_text("version: 1\ndescription: [\n")
+    return str(tmp_path / "pipelines")
+
+
+def test_check_names_a_broken_pipeline_and_fails(broken_beside):
+    assert slipway("check").returncode == 0
+    done = slipway("check", SLIPWAY_PIPELINES=broken_beside)
+    assert done.returncode == 64
+    assert f"{broken_beside}/halfway.yaml:" in done.stdout + done.stderr
+
+
+def test_a_demo_beside_a_broken_pipeline_ends_with_its_fault(broken_beside, tmp_path, monkeypatch, capsys):
+    ended = [{"kind": kind, "state": "success", "tasks": [], "error": None} for kind in demo.KINDS]
+    monkeypatch.setattr(demo, "followed", lambda *given: ended)
+    monkeypatch.setattr(cli.signal, "signal", lambda *given: None)
+    monkeypatch.setattr(report, "lines", lambda *given: ["report"])
+    for name, value in {"STATE": str(tmp_path / "s"), "PIPELINES": broken_beside, "RUNTIME": "process"}.items():
+        monkeypatch.setenv(f"SLIPWAY_{name}", value)
+    assert cli.main(["demo", "breast_cancer"]) == 64
+    said = capsys.readouterr()
+    assert "report\n" in said.out
+    assert said.err.startswith(f"slipway: {broken_beside}/halfway.yaml:")
+
+
+def test_a_taken_port_is_one_line_through_the_command(tmp_path):
+    with socket.socket() as stranger:
+        stranger.bind((ports.LOOPBACK, 0))
+        stranger.listen()
+        port = stranger.getsockname()[1]
+        given = {"SLIPWAY_STATE": str(tmp_path), "SLIPWAY_RUNTIME": "process", "MLFLOW_PORT": str(port)}
+        done = slipway("mlflow", **given, **NO_ENGINE)
+    assert (done.returncode, done.stdout) == (69, "")
+    assert done.stderr.startswith(f"slipway: port {port} is taken by another program: set MLFLOW_PORT")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.containers
+def test_an_image_that_was_not_built_is_one_line_through_the_command(tmp_path):
+    shutil.copy(settings.ROOT / "images" / "images.lock", tmp_path)
+    given = {"SLIPWAY_STATE": str(tmp_path), "SLIPWAY_IMAGES": str(tmp_path), "SLIPWAY_RUNTIME": "docker"}
+    done = slipway("mlflow", **given)
+    assert (done.returncode, done.stdout) == (69, "")
+    assert re.fullmatch(r"slipway: image mlflow .* was not built here: run `make images`\n", done.stderr)
+
+
+@pytest.mark.containers
+def test_what_the_engine_refuses_is_one_line_through_the_command(tmp_path, job_images):
+    given = {"SLIPWAY_STATE": str(tmp_path), "SLIPWAY_RUNTIME": "docker", "SLIPWAY_LAKE_VOLUME": "not a name"}
+    done = slipway("mlflow", **given)
+    slipway("stop", "--volumes", **given)
+    assert (done.returncode, len(done.stderr.splitlines())) == (69, 1)
+    assert done.stderr.startswith("slipway: the Docker engine refused: ")

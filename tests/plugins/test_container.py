@@ -2,14 +2,19 @@
 
 import io
 import json
+import re
+import shutil
 import tarfile
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from probe_runs import FOLDER, Instance, context, probe_task, run_probe
 
 from slipway import engine, image_refs, settings
+from slipway.contracts import Limits
+from slipway.job_inputs import JobRequest, Secrets
 
 pytestmark = pytest.mark.containers
 CANARY = "canary-7f3a'\"%s"
@@ -44,7 +49,7 @@ def probe_image(client, job_images):
 @pytest.fixture
 def in_docker(monkeypatch, tmp_path, airflow_db, probe_image, client):
     """An own network, the probe's image and its Variables; nothing may be left of the containers afterwards."""
-    (tmp_path / "images.lock").write_text('data: {version: 0.1.0, lock: "sha256:aa", digest: null}\n')
+    shutil.copy(settings.ROOT / "images" / "images.lock", tmp_path)
     (tmp_path / "images.local.json").write_text(json.dumps({"data": probe_image}))
     monkeypatch.setenv("SLIPWAY_JOBS", str(FOLDER / "jobs"))
     monkeypatch.setenv("SLIPWAY_IMAGES", str(tmp_path))
@@ -124,9 +129,36 @@ def test_out_of_memory_is_told_from_other_ends(in_docker):
     assert "out of memory at its limit of 64 MiB" in str(run_probe("eats memory")[0])
 
 
-def test_limits_beyond_the_machine_are_cut_with_a_warning(in_docker, caplog):
-    result, _, _ = run_probe("done", limits={"cpus": 512, "memory": "9000g"})
-    assert result["status"] == "done"
+def test_limits_beyond_the_machine_are_cut_with_a_warning(in_docker, client, monkeypatch):
+    warned = []
+    task = probe_task(limits={"cpus": 512, "memory": "9000g"})
+    monkeypatch.setattr(type(task), "log", SimpleNamespace(info=print, warning=lambda text, *said: warned.append(said)))
+    assert task.execute(context("done", Instance()))["status"] == "done"
+    assert task.limits.cpus == client.info()["NCPU"]
+    assert [said[1].cpus for said in warned if said] == [512]
+
+
+def test_a_build_of_another_version_than_the_lock_names_is_refused(in_docker, tmp_path):
+    lock = tmp_path / "images.lock"
+    lock.write_text(re.sub(r"data: \{version: [\d.]+", "data: {version: 9.9.9", lock.read_text()))
+    error, _, _ = run_probe("done")
+    assert type(error).__name__ == "JobRefusedError"
+    assert "image data on this engine is version 0.1.0" in str(error)
+
+
+def test_a_task_that_is_killed_before_its_container_starts_never_starts_it(in_docker, client):
+    from slipway.container import Container
+
+    image = image_refs.built_here(settings.read().images)["data"]
+    container = Container(client, image, {"slipway.job": "probe"})
+    container.stop()
+    ended = container.run(JobRequest("probe", {}, {}, Secrets()), Limits(64 * 2**20, 1, 60), print)
+    assert (ended.exit_code, ended.outputs_text) == (143, None)
+
+
+def test_scratch_is_on_disk_and_not_in_memory(in_docker):
+    result, _, _ = run_probe("done")
+    assert result["seen"]["environment"]["SLIPWAY_SCRATCH"] == "/job/scratch"
 
 
 def test_an_image_that_is_not_on_the_engine_is_not_pulled(in_docker, tmp_path):

@@ -34,3 +34,10 @@ def test_an_image_that_was_never_built_says_how_to_build_it(folder):
 def test_an_image_without_a_line_in_the_lock_is_refused(folder):
     with pytest.raises(ContractError, match="image 'gpu' is not in"):
         image_refs.resolve("gpu", folder)
+
+
+@pytest.mark.parametrize("text", ["{bad", "[1]"])
+def test_a_list_of_builds_that_can_not_be_read_says_how_to_renew_it(folder, text):
+    (folder / "images.local.json").write_text(text)
+    with pytest.raises(ImageMissingError, match="`make images` writes it anew"):
+        image_refs.resolve("data", folder)

@@ -76,6 +76,24 @@ def test_docker_without_an_engine_is_refused(probe, monkeypatch):
     assert str(error).startswith("no Docker engine answers at unix:///nowhere/docker.sock: start it")
 
 
+def test_a_task_never_leaves_its_container_because_an_engine_is_away(probe, monkeypatch):
+    monkeypatch.delenv("SLIPWAY_RUNTIME")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    error, _, _ = probe("done")
+    assert type(error).__name__ == "EngineAwayError"
+
+
+def test_a_process_says_which_code_it_ran(probe):
+    result, _, _ = probe("done")
+    assert result["seen"]["inputs"]["image"]["revision"].startswith("files-")
+
+
+def test_a_secret_in_outputs_json_is_blanked(probe, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_VAR_SLIPWAY_ENV", json.dumps({"GREETING": CANARY}))
+    result, _, _ = probe("done")
+    assert result["seen"]["environment"]["GREETING"] == "***"
+
+
 def test_a_task_is_named_and_limited_by_its_contract(probe):
     task = probe_task(limits={"timeout_seconds": 5})
     assert (task.task_id, task.execution_timeout.total_seconds()) == ("probe", 5)

@@ -1,3 +1,5 @@
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +21,10 @@ def test_a_secret_is_blanked_wherever_it_stands():
 
 def test_each_line_of_a_secret_with_several_is_blanked():
     assert list(redacted(["first line", "second"], ["first line\nsecond"])) == ["***", "***"]
+
+
+def test_a_secret_is_blanked_as_json_writes_it():
+    assert list(redacted([json.dumps({"key": 'a"b\nc'})], ['a"b\nc'])) == ['{"key": "***"}']
 
 
 def test_a_longer_secret_is_blanked_before_one_that_it_contains():

@@ -61,8 +61,8 @@ def test_the_hint_names_the_job():
     [
         ("0" * 32, None, "has no run '0{32}'"),
         ("nonsense", None, "add `--task TASK`"),
-        (AIRFLOW_RUN, "predict", "has no run of task 'predict'"),
-        ("x' OR '1", "train", "is neither an MLflow run ID"),
+        (AIRFLOW_RUN, "predict", r"has no run of task 'predict' .*: copy the Run ID"),
+        ("x' OR '1", "train", r"is neither an MLflow run ID .*: copy the Run ID"),
     ],
 )
 def test_an_unknown_run_is_told(mlflow, run, name, task, says):

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import httpx
@@ -9,7 +10,7 @@ import psutil
 import pytest
 
 from slipway import embedded, engine, engine_project, mlflow_rest, ports, settings, tracking_process, tracking_server
-from slipway.errors import PortTakenError, TrackingAwayError
+from slipway.errors import EngineAwayError, PortTakenError, TrackingAwayError
 from slipway.settings import Settings
 
 
@@ -148,6 +149,24 @@ def test_each_runtime_takes_the_port_over_from_the_other(in_docker, client):
     assert client.containers(all=True, filters=engine_project.owned(in_docker)) == []
     embedded.up("docker", in_docker)
     assert tracking_process.running(in_docker) is None
+
+
+@pytest.mark.containers
+def test_starters_at_once_make_one_network(in_docker):
+    def prepare(_):
+        with engine.connect() as client:
+            engine_project.prepare(client, in_docker)
+
+    with ThreadPoolExecutor(8) as starters:
+        list(starters.map(prepare, range(8)))
+    with engine.connect() as client:
+        assert [found["Name"] for found in client.networks(names=[in_docker.network])] == [in_docker.network]
+
+
+@pytest.mark.containers
+def test_what_the_engine_refuses_is_one_line(in_docker):
+    with pytest.raises(EngineAwayError, match=r"the Docker engine refused: .*invalid.*: correct what it names"):
+        embedded.up("docker", replace(in_docker, lake_volume="not a name"))
 
 
 @pytest.mark.containers

@@ -1,11 +1,12 @@
-"""The process that the demo's DAGs run in, seen from the command line: started, followed, and ended in any case."""
+"""The demo's other process, seen from the command line: started, followed, and ended in any case."""
 
 import json
 import os
-import select
+import queue
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -21,8 +22,8 @@ END_SECONDS = 10.0
 Event = dict[str, Any]
 
 
-class DagRunner:
-    """A running `slipway.dag_runs` and the pipe it reports through."""
+class Follower:
+    """A running `slipway.demo_process` and what it has told so far."""
 
     def __init__(self, asked: dict[str, Any], verbose: bool, environment: dict[str, str], log: Any) -> None:
         reading, writing = os.pipe()
@@ -30,17 +31,28 @@ class DagRunner:
         asked = {**asked, "events": writing, "terminal": terminal}
         passed = [writing] if terminal is None else [writing, terminal]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "slipway.dag_runs", json.dumps(asked)],
+            [sys.executable, "-m", "slipway.demo_process", json.dumps(asked)],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             pass_fds=passed,
+            # Ctrl-C reaches the parent alone, which then ends this one with all its tasks.
             start_new_session=True,
         )
         for descriptor in passed:
             os.close(descriptor)
-        self.events = os.fdopen(reading, encoding="utf-8")
+        self.events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        # `select` says nothing of lines that a reader has already buffered, so a thread waits for each.
+        self.reader = threading.Thread(target=self.read, args=(reading,), daemon=True)
+        self.reader.start()
+
+    def read(self, descriptor: int) -> None:
+        """Queue each event, and None when the process has closed its end."""
+        with os.fdopen(descriptor, encoding="utf-8") as told, suppress(ValueError):
+            for line in told:
+                self.events.put(json.loads(line))
+        self.events.put(None)
 
     def go(self) -> None:
         """Say that the services are up."""
@@ -72,10 +84,10 @@ class DagRunner:
         return None
 
     def event(self, line: Line, doing: str) -> Event | None:
-        while not select.select([self.events], [], [], TICK_SECONDS)[0]:
+        while True:
+            with suppress(queue.Empty):
+                return self.events.get(timeout=TICK_SECONDS)
             line.running(doing)
-        told = self.events.readline()
-        return json.loads(told) if told else None
 
     def end(self) -> None:
         """End the process if it still runs, and its tasks first; asked once, Airflow's runner ends its task alone."""
@@ -84,18 +96,21 @@ class DagRunner:
                 if self.process.poll() is None:
                     os.killpg(self.process.pid, asked)
                     self.process.wait(END_SECONDS)
-        self.events.close()
+        self.reader.join(END_SECONDS)
+        if self.process.stdin:
+            self.process.stdin.close()
 
 
 @contextmanager
-def started(asked: dict[str, Any], verbose: bool, chosen: str, deployed: Settings) -> Iterator[DagRunner]:
-    """A runner that loads Airflow while its caller sees to the services."""
-    environment = {"SLIPWAY_RETRIES": "0", **airflow_home.prepare(chosen, deployed)}
+def started(asked: dict[str, Any], verbose: bool, runtime: str, deployed: Settings) -> Iterator[Follower]:
+    """A process that loads Airflow while its caller sees to the services."""
+    # A person waits for a demo, so a fault is told at once and not tried again.
+    environment = {"SLIPWAY_RETRIES": "0", **airflow_home.prepare(runtime, deployed)}
     log = deployed.state / "logs" / "demo-airflow.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as opened:
-        runner = DagRunner(asked, verbose, environment, None if verbose else opened)
+        follower = Follower(asked, verbose, environment, None if verbose else opened)
     try:
-        yield runner
+        yield follower
     finally:
-        runner.end()
+        follower.end()
