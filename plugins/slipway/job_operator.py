@@ -69,6 +69,7 @@ class JobOperator(DockerOperator):
     def in_container(self, context: Any) -> Ended:
         deployed = settings.read()
         self.docker_url = engine.host()
+        # The provider's own client would not say what to do where no engine answers.
         engine.connect().close()
         image = image_refs.resolve(self.contract.image, deployed.images)
         found = engine.inspect_image(self.cli, image.reference, f"{image.name} {image.version}")

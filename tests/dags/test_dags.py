@@ -10,7 +10,9 @@ import pytest
 from slipway import settings
 
 DAGS = settings.ROOT / "dags"
-PIPELINES = ["bike_demand", "breast_cancer"]
+BUILT_IN = ["bike_demand", "breast_cancer"]
+# A pipeline is added by its YAML file alone, so the expected set is that of the files.
+PIPELINES = sorted(path.stem for path in (DAGS / "pipelines").glob("*.yaml"))
 KINDS = ["ingest", "predict", "train"]
 DAG_IDS = [f"{pipeline}.{kind}" for pipeline in PIPELINES for kind in KINDS]
 
@@ -25,7 +27,8 @@ def dags(airflow_db):
 
 
 def test_each_pipeline_has_one_dag_of_each_kind(dags):
-    assert sorted(dags) == DAG_IDS
+    assert sorted(dags) == sorted(DAG_IDS)
+    assert set(BUILT_IN) <= set(PIPELINES)
 
 
 @pytest.mark.parametrize("dag_id", DAG_IDS)

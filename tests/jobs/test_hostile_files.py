@@ -29,6 +29,7 @@ def test_a_file_called_like_a_glob_opens_no_file_outside_landing(line: Line) -> 
 def test_line_ends_of_two_kinds_stop_the_job(line: Line) -> None:
     line.land(as_csv(demand_rows(1)) + as_csv(demand_rows(1, first=date(2024, 1, 2))).replace("\n", "\r\n"))
     assert line.run("ingest") == 65
+    assert "line ends" in line.message
     assert line.rows("raw") == []
 
 
