@@ -82,23 +82,23 @@ def file_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 
 def demo_command(arguments: Arguments) -> None:
-    from slipway import demo
+    from slipway.embedded import demo
 
     demo.run(arguments.pipeline, arguments.verbose, settings.read())
 
 
 def mlflow_command(arguments: Arguments) -> None:
-    from slipway import embedded
+    from slipway.embedded import deployment
 
     deployed = settings.read()
-    embedded.up(embedded.runtime(deployed), deployed)
+    deployment.up(deployment.runtime(deployed), deployed)
 
 
 def stop_command(arguments: Arguments) -> None:
-    from slipway import embedded
+    from slipway.embedded import deployment
 
     deployed = settings.read()
-    removed = embedded.stop(deployed, arguments.volumes)
+    removed = deployment.stop(deployed, arguments.volumes)
     for one in removed:
         print(f"removed {one}")
     if not removed:
@@ -106,17 +106,17 @@ def stop_command(arguments: Arguments) -> None:
 
 
 def land_command(arguments: Arguments) -> None:
-    from slipway import embedded, landing
+    from slipway.embedded import deployment, landing
 
     deployed = settings.read()
     landing.check_embedded()
     files, folder = landing.arrivals(arguments.files, arguments.name), landing.inside(arguments.into)
-    for name, replaced in landing.land(files, folder, embedded.runtime(deployed), deployed).items():
+    for name, replaced in landing.land(files, folder, deployment.runtime(deployed), deployed).items():
         print(f"landed {folder / name}{', in place of an older file' if replaced else ''}")
 
 
 def inputs_command(arguments: Arguments) -> None:
-    from slipway import past_inputs
+    from slipway.embedded import past_inputs
 
     found = past_inputs.of(settings.read().mlflow_url, arguments.run_name, arguments.task)
     print(json.dumps(found, indent=2))
@@ -130,7 +130,7 @@ def check(arguments: Arguments) -> int:
 
 
 def airflow_command(arguments: Arguments) -> None:
-    from slipway import airflow_home
+    from slipway.embedded import airflow_home
 
     airflow_home.run(arguments.arguments, settings.read())
 

@@ -16,9 +16,8 @@ from urllib3.exceptions import HTTPError
 from slipway import log_lines, settings
 from slipway.contracts import Limits
 from slipway.ended import Ended
-from slipway.engine_project import JOB_USER
 from slipway.errors import EngineAwayError
-from slipway.hardening import hardened
+from slipway.hardening import JOB_USER, hardened
 from slipway.job_inputs import JobRequest
 
 OUTPUTS = "/job/out/outputs.json"

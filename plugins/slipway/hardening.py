@@ -4,6 +4,8 @@ from typing import Any
 
 from docker.types import LogConfig
 
+JOB_USER = 10001
+
 
 def hardened(memory_bytes: int, tmp_bytes: int = 256 * 2**20) -> dict[str, Any]:
     """Arguments of `create_host_config`: no capability, nothing to write but `/tmp`, bounded memory, log and processes.

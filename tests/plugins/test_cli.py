@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from slipway import airflow_home, cli, demo, embedded, ports, report, settings
+from slipway import cli, ports, settings
+from slipway.embedded import airflow_home, demo, deployment, report
 from slipway.errors import DemoFailedError, LandingError
 
 WORDS = ["airflow", "check", "demo", "inputs", "land", "mlflow", "stop"]
@@ -35,7 +36,7 @@ def test_help_names_each_word():
 
 def test_help_and_landing_load_neither_airflow_nor_mlflow():
     program = (
-        "import sys; from slipway import cli, landing, embedded\n"
+        "import sys; from slipway import cli; from slipway.embedded import landing, deployment\n"
         "try: cli.main(['--help'])\n"
         "except SystemExit: pass\n"
         "print(sorted({'airflow', 'mlflow', 'pandas', 'sklearn'} & set(sys.modules)))"
@@ -61,8 +62,8 @@ def test_without_an_engine_the_runtime_is_process_and_the_reason_is_told(monkeyp
     monkeypatch.setenv("DOCKER_HOST", NO_ENGINE["DOCKER_HOST"])
     monkeypatch.delenv("SLIPWAY_RUNTIME", raising=False)
     deployed = settings.read()
-    assert embedded.runtime(deployed) == "process"
-    said = embedded.described("process", deployed)
+    assert deployment.runtime(deployed) == "process"
+    said = deployment.described("process", deployed)
     assert said == "runtime: process, because no Docker engine answers at unix:///nonexistent/docker.sock"
 
 
@@ -92,11 +93,11 @@ def test_a_failed_dag_ends_the_demo_with_what_its_task_said():
 def test_jobs_are_told_the_addresses_of_their_own_runtime(monkeypatch):
     monkeypatch.setenv("MLFLOW_PORT", "5051")
     deployed = settings.read()
-    assert embedded.job_environment("docker", deployed) == {
+    assert deployment.job_environment("docker", deployed) == {
         "LAKE_URI": "/lake",
         "MLFLOW_TRACKING_URI": "http://mlflow:5000",
     }
-    assert embedded.job_environment("process", deployed) == {
+    assert deployment.job_environment("process", deployed) == {
         "LAKE_URI": str(deployed.state / "lake"),
         "MLFLOW_TRACKING_URI": "http://127.0.0.1:5051",
     }

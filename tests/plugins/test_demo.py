@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from slipway import demo, demo_follower, settings
+from slipway import settings
+from slipway.embedded import demo, demo_follower
 from slipway.errors import DemoFailedError
 from slipway.progress import Line
 
@@ -16,7 +17,8 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from dataclasses import replace
-from slipway import demo, settings
+from slipway import settings
+from slipway.embedded import demo
 with demo.alone(replace(settings.read(), state=Path(sys.argv[1]))):
     print("held", flush=True)
     time.sleep(60)

@@ -11,9 +11,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from slipway import embedded, engine, engine_project, image_refs, landing, settings
+from slipway import engine, image_refs, settings
+from slipway.embedded import deployment, engine_project, landing
+from slipway.embedded.landing import Arrival
 from slipway.errors import LandingError
-from slipway.landing import Arrival
 from slipway.settings import Settings
 
 HERE = PurePosixPath()
@@ -34,7 +35,7 @@ def chosen(request, deployed) -> Iterator[str]:
         request.getfixturevalue("job_images")
     yield request.param
     if request.param == "docker":
-        embedded.stop(replace(deployed, runtime="docker"), volumes=True)
+        deployment.stop(replace(deployed, runtime="docker"), volumes=True)
 
 
 @pytest.fixture
@@ -96,7 +97,8 @@ def test_a_large_file_lands_in_bounded_memory(tmp_path, deployed, chosen, listin
 import resource, sys
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from slipway import landing, settings
+from slipway import settings
+from slipway.embedded import landing
 deployed = replace(settings.read(), state=Path({str(deployed.state)!r}))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 landing.land(landing.arrivals([{str(large)!r}], None), PurePosixPath(), {chosen!r}, deployed)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from slipway import mlflow_rest, past_inputs, ports, settings, tracking_process
+from slipway import mlflow_rest, ports, settings
+from slipway.embedded import past_inputs, tracking_process
 from slipway.errors import TrackingAwayError, UnknownRunError
 
 INPUTS = {"slipway": 1, "job": "train", "parameters": {"seed": 7}, "run": {"airflow_url": "é"}}

@@ -2,7 +2,8 @@
 
 import pytest
 
-from slipway import report, settings
+from slipway import settings
+from slipway.embedded import report
 
 OUTPUTS = {"slipway": 1, "status": "done", "reason": None, "mlflow": None, "closed": True}
 

@@ -9,7 +9,8 @@ import httpx
 import psutil
 import pytest
 
-from slipway import embedded, engine, engine_project, mlflow_rest, ports, settings, tracking_process, tracking_server
+from slipway import engine, mlflow_rest, ports, settings
+from slipway.embedded import deployment, engine_project, tracking_process, tracking_server
 from slipway.errors import EngineAwayError, PortTakenError, TrackingAwayError
 from slipway.settings import Settings
 
@@ -46,7 +47,7 @@ def client() -> Iterator[engine.docker.APIClient]:
 def in_docker(tmp_path, client, job_images) -> Iterator[Settings]:
     found = replace(settings.read(), state=tmp_path, mlflow_port=free_port(), runtime="docker")
     yield found
-    embedded.stop(found, volumes=True)
+    deployment.stop(found, volumes=True)
 
 
 def experiments(deployed: Settings) -> list[str]:
@@ -74,10 +75,10 @@ def test_the_process_is_kept_answers_loopback_alone_and_is_stopped_once(deployed
     assert tracking_process.running(deployed) == server
     listening = [one.laddr for child in [server, *server.children()] for one in child.net_connections("inet")]
     assert {(address.ip, address.port) for address in listening} == {(ports.LOOPBACK, deployed.mlflow_port)}
-    assert embedded.stop(deployed, volumes=False) == ["process MLflow"]
+    assert deployment.stop(deployed, volumes=False) == ["process MLflow"]
     assert not psutil.pid_exists(server.pid)
-    assert embedded.stop(deployed, volumes=False) == []
-    assert embedded.stop(deployed, volumes=True) == [f"folder {deployed.state / 'mlflow'}"]
+    assert deployment.stop(deployed, volumes=False) == []
+    assert deployment.stop(deployed, volumes=True) == [f"folder {deployed.state / 'mlflow'}"]
 
 
 def test_a_stranger_with_the_recorded_process_number_is_left_alone(deployed):
@@ -95,32 +96,32 @@ def test_a_server_that_falls_over_is_told_with_its_log(deployed):
 
 
 def test_stop_without_anything_removes_nothing(deployed):
-    assert embedded.stop(deployed, volumes=True) == []
+    assert deployment.stop(deployed, volumes=True) == []
 
 
 @pytest.mark.containers
 def test_the_container_is_kept_then_replaced_with_its_data_when_the_port_changes(in_docker, client):
-    embedded.up("docker", in_docker)
+    deployment.up("docker", in_docker)
     create_experiment(in_docker, "kept")
     first = client.inspect_container(in_docker.mlflow_container)
-    embedded.up("docker", in_docker)
+    deployment.up("docker", in_docker)
     assert client.inspect_container(in_docker.mlflow_container)["Id"] == first["Id"]
 
     moved = replace(in_docker, mlflow_port=free_port())
-    embedded.up("docker", moved)
+    deployment.up("docker", moved)
     assert client.inspect_container(moved.mlflow_container)["Id"] != first["Id"]
     assert experiments(moved) == ["Default", "kept"]
 
     name, network = in_docker.mlflow_container, in_docker.network
-    assert embedded.stop(in_docker, volumes=False) == [f"container {name}"]
+    assert deployment.stop(in_docker, volumes=False) == [f"container {name}"]
     volumes = [f"volume {in_docker.lake_volume}", f"volume {in_docker.mlflow_volume}"]
-    assert embedded.stop(in_docker, volumes=True) == [*volumes, f"network {network}"]
-    assert embedded.stop(in_docker, volumes=True) == []
+    assert deployment.stop(in_docker, volumes=True) == [*volumes, f"network {network}"]
+    assert deployment.stop(in_docker, volumes=True) == []
 
 
 @pytest.mark.containers
 def test_the_container_is_hardened_and_published_on_loopback_alone(in_docker, client):
-    embedded.up("docker", in_docker)
+    deployment.up("docker", in_docker)
     found = client.inspect_container(in_docker.mlflow_container)
     host = found["HostConfig"]
     assert host["PortBindings"] == {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(in_docker.mlflow_port)}]}
@@ -144,10 +145,10 @@ def test_a_taken_port_is_told_the_same_whoever_finds_it(in_docker, client, stran
 
 @pytest.mark.containers
 def test_each_runtime_takes_the_port_over_from_the_other(in_docker, client):
-    embedded.up("docker", in_docker)
-    embedded.up("process", in_docker)
+    deployment.up("docker", in_docker)
+    deployment.up("process", in_docker)
     assert client.containers(all=True, filters=engine_project.owned(in_docker)) == []
-    embedded.up("docker", in_docker)
+    deployment.up("docker", in_docker)
     assert tracking_process.running(in_docker) is None
 
 
@@ -166,13 +167,13 @@ def test_starters_at_once_make_one_network(in_docker):
 @pytest.mark.containers
 def test_what_the_engine_refuses_is_one_line(in_docker):
     with pytest.raises(EngineAwayError, match=r"the Docker engine refused: .*invalid.*: correct what it names"):
-        embedded.up("docker", replace(in_docker, lake_volume="not a name"))
+        deployment.up("docker", replace(in_docker, lake_volume="not a name"))
 
 
 @pytest.mark.containers
 def test_stop_removes_what_a_job_left_but_not_data(in_docker, client):
     engine_project.prepare(client, in_docker)
     client.create_volume(f"{in_docker.project}-left", labels=engine_project.labels(in_docker, job="train"))
-    assert embedded.stop(in_docker, volumes=False) == [f"volume {in_docker.project}-left"[:19]]
+    assert deployment.stop(in_docker, volumes=False) == [f"volume {in_docker.project}-left"[:19]]
     names = {volume["Name"] for volume in engine_project.volumes(client, in_docker)}
     assert names == {in_docker.lake_volume, in_docker.mlflow_volume}

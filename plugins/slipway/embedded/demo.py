@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from slipway import demo_follower, embedded, pipelines, report
+from slipway import pipelines
+from slipway.embedded import demo_follower, deployment, report
 from slipway.errors import DemoFailedError, ImageMissingError
 from slipway.progress import say
 from slipway.settings import Settings
 
 KINDS = ("ingest", "train", "predict")
+IMAGES = ("data", "model", "mlflow")
 
 
 def run(pipeline: str, verbose: bool, deployed: Settings) -> None:
@@ -22,8 +24,8 @@ def run(pipeline: str, verbose: bool, deployed: Settings) -> None:
 
     Raises PipelineError for a YAML that can't be used, DemoFailedError with the failing task's own words.
     """
-    runtime = embedded.runtime(deployed)
-    say(embedded.described(runtime, deployed))
+    runtime = deployment.runtime(deployed)
+    say(deployment.described(runtime, deployed))
     pipelines.named(pipeline, deployed)
     with alone(deployed):
         ended = followed(pipeline, verbose, runtime, deployed)
@@ -63,7 +65,7 @@ def followed(pipeline: str, verbose: bool, runtime: str, deployed: Settings) -> 
     with demo_follower.started(asked, verbose, runtime, deployed) as follower:
         if runtime == "docker":
             build_images(deployed)
-        embedded.up(runtime, deployed)
+        deployment.up(runtime, deployed)
         follower.go()
         return list(follower.follow(KINDS))
 
@@ -71,7 +73,7 @@ def followed(pipeline: str, verbose: bool, runtime: str, deployed: Settings) -> 
 def build_images(deployed: Settings) -> None:
     """Build the images whose sources changed since they were last built; seconds when none did."""
     build = deployed.images / "build.py"
-    if build.is_file() and subprocess.run([sys.executable, build], check=False).returncode:
+    if build.is_file() and subprocess.run([sys.executable, build, *IMAGES], check=False).returncode:
         raise ImageMissingError("the images could not be built, see above: mend it, then `make images`")
 
 

@@ -24,7 +24,7 @@ from airflow.sdk.listener import get_listener_manager
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
-from slipway import airflow_home
+from slipway.embedded import airflow_home
 
 OUTPUTS = ("return_value", "outputs")
 Told = dict[str, Any]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from slipway import airflow_home
+from slipway.embedded import airflow_home
 from slipway.progress import Line
 from slipway.settings import Settings
 
@@ -23,7 +23,7 @@ Event = dict[str, Any]
 
 
 class Follower:
-    """A running `slipway.demo_process` and what it has told so far."""
+    """A running `slipway.embedded.demo_process` and what it has told so far."""
 
     def __init__(self, asked: dict[str, Any], verbose: bool, environment: dict[str, str], log: Any) -> None:
         reading, writing = os.pipe()
@@ -31,7 +31,7 @@ class Follower:
         asked = {**asked, "events": writing, "terminal": terminal}
         passed = [writing] if terminal is None else [writing, terminal]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "slipway.demo_process", json.dumps(asked)],
+            [sys.executable, "-m", "slipway.embedded.demo_process", json.dumps(asked)],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=log,

@@ -9,7 +9,8 @@ import docker
 from docker.errors import APIError, NotFound
 from docker.types import Mount
 
-from slipway import engine, engine_project, image_refs, mlflow_rest, ports
+from slipway import engine, image_refs, mlflow_rest, ports
+from slipway.embedded import engine_project
 from slipway.errors import EngineAwayError, TrackingAwayError
 from slipway.hardening import hardened
 from slipway.progress import Line

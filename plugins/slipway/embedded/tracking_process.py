@@ -11,7 +11,8 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
-from slipway import mlflow_rest, ports, tracking_server
+from slipway import mlflow_rest, ports
+from slipway.embedded import tracking_server
 from slipway.errors import TrackingAwayError
 from slipway.progress import Line
 from slipway.settings import Settings

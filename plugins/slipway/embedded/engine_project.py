@@ -15,7 +15,6 @@ from slipway.settings import Settings
 PROJECT = "slipway.project"
 SERVICE = "slipway.service"
 JOB = "slipway.job"
-JOB_USER = 10001
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 import shutil
 from contextlib import suppress
 
-from slipway import engine, engine_project, settings, tracking_process, tracking_server
+from slipway import engine, settings
+from slipway.embedded import engine_project, tracking_process, tracking_server
 from slipway.errors import EngineAwayError
 from slipway.settings import Settings
 

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from slipway import embedded, settings
+from slipway import settings
+from slipway.embedded import deployment
 from slipway.errors import AirflowHomeError
 from slipway.settings import Settings
 
@@ -28,7 +29,7 @@ def airflow_environment(runtime: str, deployed: Settings) -> dict[str, str]:
         "SLIPWAY_RUNTIME": runtime,
     }
     preferred = {
-        VARIABLE: json.dumps(embedded.job_environment(runtime, deployed)),
+        VARIABLE: json.dumps(deployment.job_environment(runtime, deployed)),
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__API__HOST": "127.0.0.1",
@@ -46,7 +47,7 @@ def prepare(runtime: str, deployed: Settings) -> dict[str, str]:
 
 def run(arguments: list[str], deployed: Settings) -> None:
     """Become the airflow command of this virtual environment, its database brought up to date first."""
-    environment = prepare(embedded.runtime(deployed), deployed)
+    environment = prepare(deployment.runtime(deployed), deployed)
     migrate(environment)
     command = Path(sys.executable).with_name("airflow")
     # `airflow standalone` starts its parts by name.

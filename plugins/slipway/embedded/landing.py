@@ -15,10 +15,10 @@ from pathlib import Path, PurePosixPath
 import docker
 from docker.errors import APIError
 
-from slipway import airflow_home, engine, engine_project, image_refs, landing_move, settings
-from slipway.engine_project import JOB_USER
+from slipway import engine, image_refs, settings
+from slipway.embedded import airflow_home, engine_project, landing_move
 from slipway.errors import LandingError
-from slipway.hardening import hardened
+from slipway.hardening import JOB_USER, hardened
 from slipway.progress import Line
 from slipway.settings import Settings
 
