@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 export UV_SYSTEM_CERTS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup images demo mlflow stop test check bench format lock schemas clean
+.PHONY: help setup images demo mlflow stop up down backup restore upgrade doctor release bundle test check bench format lock schemas clean
 
 help: ## list these words
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,17 +37,46 @@ mlflow: $(READY) ## start MLflow and leave it up
 stop: $(READY) ## stop MLflow and what jobs left (VOLUMES=1: remove lake and tracking data too)
 	@$(BIN)/slipway stop $(if $(VOLUMES),--volumes)
 
+up: $(READY) ## start the stack: PostgreSQL, a store, MLflow, Airflow; what runs as it should is left alone
+	@$(BIN)/slipway up
+
+down: $(READY) ## stop the stack when its tasks have ended (VOLUMES=1: remove its data too)
+	@$(BIN)/slipway down $(if $(VOLUMES),--volumes)
+
+backup: $(READY) ## save the stack's databases, bucket and secrets (FOLDER=… for another place than backups/)
+	@$(BIN)/slipway backup $(FOLDER)
+
+restore: $(READY) ## fill an empty stack from a backup and start it (FOLDER=backups/…)
+	@test -n "$(FOLDER)" || { echo "name the backup: make restore FOLDER=backups/…" >&2; exit 64; }
+	@$(BIN)/slipway restore $(FOLDER)
+
+upgrade: $(READY) ## back up, then bring the databases to the versions of this checkout
+	@$(BIN)/slipway upgrade
+
+doctor: $(READY) ## look the stack over; each line says what to do
+	@$(BIN)/slipway doctor
+
+release: $(READY) ## push the images that were built and write their digests into images/images.lock (REGISTRY=…)
+	@$(BIN)/slipway release --registry "$(REGISTRY)"
+
+bundle: $(READY) ## write dist/: what an Airflow of yours mounts (LOCAL=1: with this machine's builds)
+	@$(BIN)/slipway bundle $(if $(LOCAL),--local)
+
 test: $(READY) ## all tests; those with containers are skipped, with the reason, where no engine answers
 	@# Jobs are tested without Airflow in the process, as they run.
 	@$(BIN)/python -m pytest tests/jobs $(PYTEST)
 	@$(BIN)/python -m pytest tests --ignore tests/jobs $(PYTEST)
 
-check: $(READY) ## format, lint, types, Dockerfiles, YAML, pipelines, schemas
+check: $(READY) ## format, lint, types, Dockerfiles, compose, workflow, secrets, YAML, pipelines, schemas
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/hadolint images/*/Dockerfile
 	@$(BIN)/yamllint --strict .
+	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows docs/pipelines-ci.yml
+	@$(BIN)/zizmor --offline --quiet docs/pipelines-ci.yml
+	@git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --no-verify --exclude-files '^tests/' --exclude-secrets '^(slipway_secrets|Secrets)$$'
 	@$(BIN)/python -m jobs.schemas --check
 	@$(BIN)/python -m slipway.pipeline_schema --check
 	@$(BIN)/check-jsonschema --schemafile dags/pipelines/schema.json dags/pipelines/*.yaml

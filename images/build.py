@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a script's path begins at its own folder
 
-from images import buildx, debian, engine
+from images import buildx, debian, engine, rustfs
 from images.recipe import ROOT, BuildError, Recipe, inputs_hash, read_lock, revision, stage_context
 
 STARTED = time.monotonic()
@@ -91,11 +91,17 @@ def build_all(recipes: list[Recipe], foundation: Recipe, options: argparse.Names
     """The foundation first, then the others at once: they share nothing but the cache of wheels, which uv locks."""
     ground = _built_foundation(foundation, options)
     parents = {"BASE": foundation.reference, "BUILDER": f"{foundation.reference}-builder"}
-    held = [engine.inspect(reference) for reference in parents.values()]
-    parent_id = " ".join(image["Id"] for image in held if image)
-    orders = [Order(recipe, parents, parent_id, {"": recipe.reference}) for recipe in recipes]
+    orders = [_order(recipe, parents, options) for recipe in recipes]
     with ThreadPoolExecutor(max_workers=max(1, len(orders))) as pool:
         return [ground, *pool.map(lambda order: build(order, options), orders)]
+
+
+def _order(recipe: Recipe, parents: dict[str, str], options: argparse.Namespace) -> Order:
+    if recipe.name == "store":
+        # A store of somebody else's still needs the image's scripts; the base has no RustFS to copy.
+        parents = parents | {"RUSTFS": rustfs.image(_say, options.offline) or parents["BASE"]}
+    held = [engine.inspect(reference) for reference in parents.values()]
+    return Order(recipe, parents, " ".join(image["Id"] for image in held if image), {"": recipe.reference})
 
 
 def _built_foundation(foundation: Recipe, options: argparse.Namespace) -> Built:
@@ -180,12 +186,12 @@ def _report(images: list[Built]) -> None:
     unfinished = path.with_suffix(".new")
     unfinished.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
     unfinished.replace(path)
-    sys.stdout.write(f"{'image':<8}{'version':<9}{'ID':<14}{'size':>8}  seconds\n")
+    sys.stdout.write(f"{'image':<10}{'version':<9}{'ID':<14}{'size':>8}  seconds\n")
     for image in images:
         seconds = "up to date" if image.seconds is None else f"{image.seconds:.1f}"
         size = f"{image.size_bytes / 1e6:.0f} MB"
         short = image.image_id.removeprefix("sha256:")[:12]
-        sys.stdout.write(f"{image.recipe.name:<8}{image.recipe.version:<9}{short:<14}{size:>8}  {seconds}\n")
+        sys.stdout.write(f"{image.recipe.name:<10}{image.recipe.version:<9}{short:<14}{size:>8}  {seconds}\n")
 
 
 if __name__ == "__main__":

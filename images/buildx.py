@@ -73,6 +73,8 @@ def _authorities() -> list[str]:
 def _settings(offline: bool) -> dict[str, str]:
     index = os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("PIP_INDEX_URL")
     found = {"UV_DEFAULT_INDEX": index, "PIP_INDEX_URL": index} if index else {}
+    mirrors = {"DEBIAN_MIRROR": packages.mirror(), "DEBIAN_SECURITY_MIRROR": packages.mirror(security=True)}
+    found |= {name: uri for name, uri in mirrors.items() if uri}
     return found | ({"UV_OFFLINE": "1", "PIP_NO_INDEX": "1"} if offline else {})
 
 

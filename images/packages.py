@@ -11,7 +11,7 @@ from images.recipe import BuildError
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
-def mirror() -> str | None:
+def mirror(security: bool = False) -> str | None:
     """The Debian mirror that this machine's own apt uses, or None where it has none."""
     if which("apt-get") is None:
         return None
@@ -21,7 +21,7 @@ def mirror() -> str | None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     rows = [line.split() for line in answer.stdout.splitlines()]
-    uris = [row[2] for row in rows if len(row) == 3 and row[0] == "Debian" and not row[1].endswith("-security")]
+    uris = [row[2] for row in rows if len(row) == 3 and row[0] == "Debian" and row[1].endswith("-security") == security]
     return uris[0] if uris else None
 
 

@@ -20,6 +20,7 @@ class RunIdentity(BaseModel):
     interval_end: str | None = None
     requested_at: str
     airflow_url: str | None = None
+    pipeline_description: str | None = None
 
 
 class ImageIdentity(BaseModel):

@@ -81,5 +81,12 @@ class Ledger:
         return Move(**mine[-1]) if mine else None
 
 
+def champions(pipeline: str) -> set[int]:
+    """The versions that have ever been made champion of a pipeline."""
+    table = lake.open_table(NAME)
+    rows = [] if table is None else table.to_pyarrow_dataset().to_table(columns=["pipeline", "to_version"]).to_pylist()
+    return {row["to_version"] for row in rows if row["pipeline"] == pipeline}
+
+
 def who_moves(run: TrackedRun) -> str:
     return f"{run.inputs.run.dag_id} {run.inputs.run.run_id} {run.inputs.run.task_id}"

@@ -22,6 +22,8 @@ from jobs.model_card import ModelCard
 from jobs.registry import ModelVersion
 
 log = logging.getLogger(__name__)
+# The image has no pip, and the requirements below are given.
+logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
 _FILE = "model.skops"
 _CARD = "slipway/model_card.json"
 _TRUSTED = ("sklearn.", "numpy.", "scipy.")

@@ -121,16 +121,32 @@ SeedOption = Annotated[int, Field(title="Seed", ge=0, description="Makes every d
 FORM: dict[str, Any] = {"x-form": True}
 StartForm = Annotated[
     date | None,
-    Field(title="First day", description="Only days from this one on; empty for the default.", json_schema_extra=FORM),
+    Field(
+        title="First day",
+        description="Only days from this one on. Empty: what the pipeline's window says (ingest), "
+        "or the day after the model's training window (predict).",
+        json_schema_extra=FORM,
+    ),
 ]
 EndForm = Annotated[
     date | None,
     Field(
         title="Last day",
-        description="Only days up to and with this one; empty for the default.",
+        description="Only days up to and with this one. Empty: the last there is.",
         json_schema_extra=FORM,
     ),
 ]
 ForceForm = Annotated[
-    bool, Field(title="Force", description="Do the work even where nothing changed.", json_schema_extra=FORM)
+    bool,
+    Field(
+        title="Force",
+        description="Do the work even where nothing changed, and it would be skipped.",
+        json_schema_extra=FORM,
+    ),
 ]
+
+
+def in_order(start: date | None, end: date | None) -> None:
+    """Raises ValueError where the window ends before it starts."""
+    if start and end and end < start:
+        raise ValueError(f"start: {start} lies after end, {end}")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import mlflow
 from mlflow.exceptions import MlflowException
 
+from jobs import notes
+from jobs.errors import UsageError
 from jobs.tracking import TrackedRun
 
 CHAMPION = "champion"
@@ -54,16 +56,40 @@ def by_alias(run: TrackedRun, alias: str) -> ModelVersion | None:
     return None if number is None else _version(run.client.get_model_version(run.pipeline, str(number)))
 
 
-def register(run: TrackedRun, source: str, tags: dict[str, object]) -> ModelVersion:
+def asked(run: TrackedRun, model: str) -> ModelVersion | None:
+    """The version behind an alias; or the one of that number.
+
+    Raises UsageError where there is no such number.
+    """
+    if not model.isdigit():
+        return by_alias(run, model)
+    known = versions(run)
+    found = next((version for version in known if version.number == int(model)), None)
+    if found is None:
+        there = f"the newest is {known[0].number}" if known else "there is none yet: has train run?"
+        raise UsageError(f"model: {run.pipeline} has no version {model}; {there}")
+    return found
+
+
+def register(run: TrackedRun, source: str, tags: dict[str, object], note: str) -> ModelVersion:
     """A new version of the pipeline's model, with all its tags from its first moment."""
     with contextlib.suppress(MlflowException):
         run.client.create_registered_model(run.pipeline)
+    run.client.update_registered_model(run.pipeline, notes.of_model(run.inputs))
     texts = {f"slipway.{name}": str(value) for name, value in tags.items() if value is not None}
     model_id = source.removeprefix("models:/")
     created = run.client.create_model_version(
-        run.pipeline, source, run_id=run.id, tags=texts, await_creation_for=0, model_id=model_id
+        run.pipeline, source, run_id=run.id, tags=texts, description=note, await_creation_for=0, model_id=model_id
     )
     return _version(created)
+
+
+def add_note(run: TrackedRun, version: ModelVersion, text: str) -> None:
+    """Add to a version's page, once."""
+    number = str(version.number)
+    there = run.client.get_model_version(run.pipeline, number).description or ""
+    if text not in there:
+        run.client.update_model_version(run.pipeline, number, there + text)
 
 
 def set_alias(run: TrackedRun, alias: str, version: ModelVersion) -> None:

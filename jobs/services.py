@@ -23,6 +23,7 @@ _REFUSED = (
     "error code 401",
     "error code 403",
 )
+_UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "invalid peer certificate")
 _LIBRARIES = ("mlflow", "requests", "urllib3", "deltalake", "_internal", "botocore", "builtins")
 
 
@@ -35,6 +36,11 @@ def as_job_error(error: BaseException) -> JobError | None:
     if library not in _LIBRARIES:
         return None
     service = "MLflow" if library in ("mlflow", "requests", "urllib3") else "the lake's store"
+    if any(sign in text for sign in _UNTRUSTED):
+        return UsageError(
+            f"{service} shows a certificate that this image does not trust: name your authority's file in"
+            f" REQUESTS_CA_BUNDLE, AWS_CA_BUNDLE and SSL_CERT_FILE of the environment ({_first_line(text)})"
+        )
     if any(sign in text for sign in _REFUSED):
         return UsageError(f"{service} refuses us; are its address and our secrets right? ({_first_line(text)})")
     if not any(sign in text for sign in _AWAY):

@@ -23,6 +23,7 @@ from mlflow.entities import Run as MlflowRun  # noqa: E402
 from mlflow.entities import RunTag  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
 
+from jobs import notes  # noqa: E402
 from jobs.errors import Stopped, UsageError  # noqa: E402
 from jobs.identity import Inputs  # noqa: E402
 from jobs.outcome import Outcome  # noqa: E402
@@ -64,7 +65,9 @@ class TrackedRun:
             tags["error" if outcome.error else "reason"] = outcome.reason[:5000]
         if outcome.tables:
             tags["data_version"] = json.dumps({name: table.get("version") for name, table in outcome.tables.items()})
-        self.tag(**tags)
+        told = [RunTag(f"slipway.{name}", str(value)) for name, value in tags.items()]
+        # One call: a job that is stopped has no time for two.
+        self.client.log_batch(self.id, tags=[*told, RunTag(notes.NOTE, notes.of_run(self.inputs, outcome))])
         for run_id in (self.id, self.parent_id):
             self.client.set_terminated(run_id, "FAILED" if outcome.error else "FINISHED")
 
@@ -77,6 +80,7 @@ class TrackedRun:
         now = descriptive_tags(self.inputs) | {
             "slipway.tries": ",".join(dict.fromkeys([*tries, str(self.inputs.run.try_number)]))
         }
+        now |= {notes.NOTE: notes.of_run(self.inputs), "mlflow.source.name": f"jobs/{self.inputs.job}"}
         self.client.log_batch(self.id, tags=[RunTag(name, value) for name, value in now.items()])
         self.client.update_run(self.parent_id, status="RUNNING")
         self.client.log_dict(self.id, self.inputs.model_dump(mode="json"), "slipway/inputs.json")
@@ -103,7 +107,8 @@ def descriptive_tags(inputs: Inputs) -> dict[str, str]:
     return {f"slipway.{name}": str(value) for name, value in tags.items() if value is not None}
 
 
-def _experiment(client: mlflow.MlflowClient, name: str) -> str:
+def _experiment(client: mlflow.MlflowClient, inputs: Inputs) -> str:
+    name, note = inputs.pipeline, notes.of_experiment(inputs)
     found = client.get_experiment_by_name(name)
     if found is None:
         with contextlib.suppress(MlflowException):
@@ -111,6 +116,8 @@ def _experiment(client: mlflow.MlflowClient, name: str) -> str:
         found = client.get_experiment_by_name(name)
     if found is None or found.lifecycle_stage != "active":
         raise UsageError(f"the MLflow experiment {name} is deleted: restore it or rename the pipeline")
+    if found.tags.get(notes.NOTE) != note:
+        client.set_experiment_tag(found.experiment_id, notes.NOTE, note)
     return str(found.experiment_id)
 
 
@@ -141,12 +148,11 @@ def run(inputs: Inputs) -> Iterator[TrackedRun]:
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         raise UsageError("MLFLOW_TRACKING_URI is not set: give it the address of the MLflow server")
     client = mlflow.MlflowClient()
-    experiment_id = _experiment(client, inputs.pipeline)
+    experiment_id = _experiment(client, inputs)
     when = inputs.run.requested_at[:16].replace("T", " ")
     dag_run = {"slipway.dag_id": inputs.run.dag_id, "slipway.run_id": inputs.run.run_id, "slipway.parent": "true"}
-    parent = find_or_create(
-        client, experiment_id, f"{inputs.run.dag_id} {when}", dag_run, {"slipway.pipeline": inputs.pipeline}
-    )
+    about = {"slipway.pipeline": inputs.pipeline, notes.NOTE: notes.of_parent(inputs)}
+    parent = find_or_create(client, experiment_id, f"{inputs.run.dag_id} {when}", dag_run, about)
     more = descriptive_tags(inputs) | {"mlflow.parentRunId": parent.info.run_id}
     own = find_or_create(client, experiment_id, f"{inputs.job} {when}", identity_tags(inputs), more)
     tracked = TrackedRun(inputs, own.info.run_id, experiment_id, client, parent.info.run_id)

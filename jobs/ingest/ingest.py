@@ -40,7 +40,7 @@ def ingest(parameters: Parameters, run: TrackedRun) -> Outcome:
         log.info("read %s rows from %s, refused %s", f"{good + bad:,}", ", ".join(files[:5]), f"{bad:,}")
         version = quarantine(staging, run) if bad else None
         _stop_if_useless(parameters, window, good, bad)
-        outcome = commit(staging, run)
+        outcome = commit(staging, run, parameters.force)
     outcome.counts |= {"quarantined": bad, "files": len(files)}
     if version is not None:
         outcome.tables["quarantine"] = {"version": version}
@@ -92,8 +92,8 @@ def check_builtin(name: str, there: list[str], parameters: Parameters) -> None:
             raise MissingColumnError(f"{name} has no column {column}; it has {', '.join(there)}")
 
 
-def commit(staging: Staging, run: TrackedRun) -> Outcome:
-    """Replace the days that changed, all in one commit."""
+def commit(staging: Staging, run: TrackedRun, force: bool) -> Outcome:
+    """Replace the days that changed, or with `force` every day, all in one commit."""
     name = f"{run.pipeline}/raw"
     found = content.digests_by_day(staging.rows())
     table = lake.open_table(name) or lake.create_table(
@@ -101,8 +101,10 @@ def commit(staging: Staging, run: TrackedRun) -> Outcome:
     )
     check_schema(table, staging.schema)
     before = existing(table, list(found))
-    changed = [day for day, digest in found.items() if before.get(day) != digest]
     fence = lake.Fence.of(run.inputs.run, name)
+    # What is forced is done once, however many tries the run has.
+    every_day = force and lake.committed_try(table, fence) is None
+    changed = [day for day, digest in found.items() if every_day or before.get(day) != digest]
     counts = {"rows": sum(digest.rows for digest in found.values())}
     if None not in found:
         counts |= {"days": len(found), "changed_days": len(changed)}

@@ -1,10 +1,20 @@
 """What ingest can be told."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from jobs.pipeline import ColumnsOption, DayOption, EndForm, KeyOption, SourceOption, StartForm, Strict
+from jobs.pipeline import (
+    ColumnsOption,
+    DayOption,
+    EndForm,
+    ForceForm,
+    KeyOption,
+    SourceOption,
+    StartForm,
+    Strict,
+    in_order,
+)
 
 
 class Parameters(Strict):
@@ -22,3 +32,9 @@ class Parameters(Strict):
     ] = 0.1
     start: StartForm = None
     end: EndForm = None
+    force: ForceForm = False
+
+    @model_validator(mode="after")
+    def _days_in_order(self) -> Self:
+        in_order(self.start, self.end)
+        return self

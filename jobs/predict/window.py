@@ -48,8 +48,8 @@ class Window:
         return f"from {self.first or 'the first day'} to {self.last or 'the last day'}" if self.has_day else "in full"
 
 
-def predicted(table: DeltaTable | None, window: Window, model_version: int) -> Hashes:
-    """For each day the hash of the raw rows that its predictions were made from.
+def predicted(table: DeltaTable | None, window: Window, model_version: int, counted: set[int]) -> Hashes:
+    """For each day the hash of the raw rows that its predictions were made from, where a counted version made them.
 
     Without a day only predictions of this model count: a new champion predicts such a table again.
     """
@@ -60,6 +60,6 @@ def predicted(table: DeltaTable | None, window: Window, model_version: int) -> H
     )
     unique = found.group_by(found.column_names).aggregate([]).to_pylist()
     if window.has_day:
-        return {row[lake.DAY]: row["raw_content_hash"] for row in unique}
+        return {row[lake.DAY]: row["raw_content_hash"] for row in unique if row["model_version"] in counted}
     own = [row["raw_content_hash"] for row in unique if row["model_version"] == model_version]
     return {None: own[0]} if len(own) == len(unique) == 1 else {}

@@ -4,7 +4,7 @@ import json
 import logging
 from dataclasses import dataclass
 
-from jobs import metrics, registry
+from jobs import metrics, notes, registry
 from jobs.errors import ModelFileError, NothingToDo
 from jobs.ledger import Ledger, Move, who_moves
 from jobs.outcome import Outcome
@@ -31,8 +31,12 @@ def promote(parameters: Parameters, run: TrackedRun) -> Outcome:
     if mine is not None:
         return again(run, ledger, mine)
     challenger, champion = rivals(run)
+    if parameters.promote_when == "never":
+        raise NothingToDo(f"version {challenger.number} stays challenger: promote_when is never for this run")
     scores = measure(run, challenger, champion)
     verdict = judge(parameters, challenger, champion, scores)
+    if parameters.promote_when == "always" and not verdict.moves:
+        verdict = Verdict(True, f"{verdict.why}; promoted all the same, since promote_when is always for this run")
     log.info("%s", verdict.why)
     if not verdict.moves:
         raise NothingToDo(verdict.why)
@@ -64,6 +68,7 @@ def again(run: TrackedRun, ledger: Ledger, mine: Move) -> Outcome:
 def evidence(parameters: Parameters, scores: Scores) -> str:
     """What the verdict rests on, as JSON."""
     found: dict[str, object] = {"metric": parameters.metric, "raw": scores.card.data_version}
+    found |= {"promote_when": parameters.promote_when}
     found |= {"challenger": scores.challenger, "champion": scores.champion or None}
     found |= {"baselines": scores.card.baseline(parameters.metric)}
     return json.dumps(found | ({"champion_unscored": scores.unscored} if scores.unscored else {}))
@@ -127,5 +132,6 @@ def by_improvement(parameters: Parameters, said: str, champion: ModelVersion, ne
 
 def move_alias(run: TrackedRun, version: ModelVersion, figures: dict[str, dict[str, float]], why: str) -> Outcome:
     registry.set_alias(run, registry.CHAMPION, version)
+    registry.add_note(run, version, notes.of_move(why, run.inputs.run.requested_at))
     log.info("version %s is champion of %s now", version.number, run.pipeline)
     return Outcome(reason=why, model=version.told(registry.CHAMPION), metrics=metrics.flat(figures))

@@ -71,9 +71,9 @@ class Contest:
 
     def choose(self, fit: Places, validate: Places) -> Candidate:
         """The candidate that does best on the validation part, which lies inside the training part."""
-        candidates = {entry.name: entry for entry in self.parameters.candidates}
+        candidates = {entry.name: entry for entry in self.parameters.competing}
         if len(candidates) == 1:
-            return self.parameters.candidates[0]
+            return self.parameters.competing[0]
         metric = self.parameters.metric
         found = {name: self.measured(self.fitted(entry, fit), validate) for name, entry in candidates.items()}
         chosen = metrics.best(metric, {name: _needed(entry, metric) for name, entry in found.items()})

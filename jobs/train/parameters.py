@@ -9,6 +9,7 @@ from jobs.pipeline import (
     Baseline,
     BaselinesOption,
     CalendarOption,
+    Candidate,
     CandidatesOption,
     DayOption,
     FeaturesOption,
@@ -34,11 +35,22 @@ class Parameters(Strict):
     baselines: BaselinesOption = Field(default=[Baseline(name="mean")])
     split: SplitOption = Split()
     seed: SeedOption = 7
+    only_candidates: Annotated[
+        list[str] | None,
+        Field(
+            title="Candidates",
+            description="Which of the pipeline's candidates compete. Empty: all of them.",
+            json_schema_extra=FORM | {"x-choices": "candidates"},
+        ),
+    ] = None
     force: ForceForm = False
     data_version: Annotated[
         int | None,
         Field(
-            title="Data version", ge=0, json_schema_extra=FORM, description="A version of raw; empty for the newest."
+            title="Data version",
+            ge=0,
+            json_schema_extra=FORM,
+            description="A version of the raw table. Empty: the newest.",
         ),
     ] = None
 
@@ -52,6 +64,13 @@ class Parameters(Strict):
         regression = self.metric in ("mean_absolute_error", "root_mean_squared_error", "r2")
         if regression != (self.task == "regression"):
             raise ValueError(f"metric: {self.metric} does not measure a {self.task}")
+        if unknown := set(self.only_candidates or []) - {entry.name for entry in self.candidates}:
+            raise ValueError(f"only_candidates: the pipeline has no candidate {', '.join(sorted(unknown))}")
         if self.calendar and self.day is None:
             raise ValueError("calendar: needs a day to derive features from")
         return self
+
+    @property
+    def competing(self) -> list[Candidate]:
+        """The candidates of this run."""
+        return [entry for entry in self.candidates if not self.only_candidates or entry.name in self.only_candidates]

@@ -8,7 +8,7 @@ import mlflow
 from mlflow.data.delta_dataset_source import DeltaDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 
-from jobs import examples, features, lake, metrics, model_store, registry
+from jobs import examples, features, lake, metrics, model_store, notes, registry
 from jobs.errors import EmptyWindowError, NothingToDo
 from jobs.examples import Examples
 from jobs.model_card import ModelCard
@@ -50,7 +50,9 @@ def train(parameters: Parameters, run: TrackedRun) -> Outcome:
 
 def digest(parameters: Parameters) -> str:
     """Names the parameters that a model depends on."""
-    text = json.dumps(parameters.model_dump(mode="json", exclude={"force", "data_version"}), sort_keys=True)
+    told = parameters.model_dump(mode="json", exclude={"force", "data_version", "only_candidates"})
+    told["candidates"] = [entry.model_dump(mode="json") for entry in parameters.competing]
+    text = json.dumps(told, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -72,7 +74,7 @@ def contest(
     cut = (parameters.split.test_fraction, parameters.seed, bool(rivals.classes))
     training, held_out = examples.split(found, examples.everything(found), *cut)
     chosen = rivals.choose(*examples.split(found, training, *cut))
-    fitted = {entry.name: rivals.fitted(entry, training) for entry in parameters.candidates}
+    fitted = {entry.name: rivals.fitted(entry, training) for entry in parameters.competing}
     figures = {name: rivals.measured(estimator, held_out) for name, estimator in fitted.items()}
     figures |= {entry.name: rivals.baseline(entry, training, held_out) for entry in parameters.baselines}
     for name, entry in figures.items():
@@ -100,7 +102,8 @@ def contest(
     log_contest(parameters, run, card)
     plots.log_plots(rivals, fitted[chosen.name], card, parameters.metric, held_out)
     source, sha256 = model_store.save(fitted[chosen.name], card, rivals.features.iloc[training[:3]])
-    version = registry.register(run, source, recipe | version_tags(run, card, sha256))
+    note = notes.of_version(run.inputs, card, parameters.metric, run.id, run.experiment_id)
+    version = registry.register(run, source, recipe | version_tags(run, card, sha256), note)
     registry.set_alias(run, registry.CHALLENGER, version)
     log.info("registered version %s of %s as challenger: %s", version.number, run.pipeline, chosen.name)
     return version, card

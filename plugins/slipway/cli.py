@@ -5,9 +5,16 @@ import json
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from slipway import settings
 from slipway.errors import SlipwayError
+from slipway.stack import words as stack_words
+
+if TYPE_CHECKING:
+    from slipway.embedded.landing import Arrival
+    from slipway.stack.stack import Stack
 
 Arguments = argparse.Namespace
 
@@ -34,6 +41,8 @@ def parser() -> argparse.ArgumentParser:
     words = whole.add_subparsers(title="words", dest="word", required=True, metavar="WORD")
     demo_words(words)
     file_words(words)
+    stack_words.add_all(add, words)
+    release_words(words)
     add(words, "check", check, "name each broken pipeline and end with 64 if there is one")
     airflow = add(words, "airflow", airflow_command, "run Airflow's own command on this checkout's DAGs and database")
     airflow.add_argument(
@@ -67,8 +76,9 @@ def file_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         words,
         "land",
         land_command,
-        "bring files into landing of the embedded lake, where `source.files` of a pipeline finds them",
+        "bring files into landing of the lake, where `source.files` of a pipeline finds them",
     )
+    choose(land)
     land.add_argument("files", nargs="+", metavar="FILE")
     land.add_argument("--as", dest="name", metavar="NAME", help="what the one file is called there")
     land.add_argument("--into", metavar="FOLDER", help="a folder below landing; made where it is not there")
@@ -79,6 +89,16 @@ def file_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         help="the Run ID on a run's page in MLflow; or that of a DAG run's page in Airflow, with --task",
     )
     inputs.add_argument("--task", help="the task of the Airflow run")
+    choose(inputs)
+
+
+def choose(word: argparse.ArgumentParser) -> None:
+    """Without a choice the stack is meant while it runs."""
+    which = word.add_mutually_exclusive_group()
+    which.add_argument("--stack", action="store_const", const=True, help="of the stack (default while it runs)")
+    which.add_argument(
+        "--embedded", action="store_const", const=False, dest="stack", help="of `make demo` (default otherwise)"
+    )
 
 
 def demo_command(arguments: Arguments) -> None:
@@ -106,21 +126,63 @@ def stop_command(arguments: Arguments) -> None:
 
 
 def land_command(arguments: Arguments) -> None:
+    from slipway.embedded import landing
+    from slipway.stack import chosen
+
+    files, folder = landing.arrivals(arguments.files, arguments.name), landing.inside(arguments.into)
+    stack = chosen.running_stack(arguments.stack)
+    landed = landed_in_stack(files, folder, stack) if stack else landed_embedded(files, folder)
+    where = f" in {stack.name}" if stack else ""
+    for name, replaced in landed.items():
+        print(f"landed {folder / name}{where}{', in place of an older file' if replaced else ''}")
+
+
+def landed_in_stack(files: list["Arrival"], folder: PurePosixPath, stack: "Stack") -> dict[str, bool]:
+    from slipway.stack import arriving, compose, starting
+
+    return arriving.land(files, folder, compose.of(stack, starting.known(stack.settings)))
+
+
+def landed_embedded(files: list["Arrival"], folder: PurePosixPath) -> dict[str, bool]:
     from slipway.embedded import deployment, landing
 
     deployed = settings.read()
     landing.check_embedded()
-    files, folder = landing.arrivals(arguments.files, arguments.name), landing.inside(arguments.into)
-    for name, replaced in landing.land(files, folder, deployment.runtime(deployed), deployed).items():
-        print(f"landed {folder / name}{', in place of an older file' if replaced else ''}")
+    return landing.land(files, folder, deployment.runtime(deployed), deployed)
 
 
 def inputs_command(arguments: Arguments) -> None:
     from slipway.embedded import past_inputs
+    from slipway.stack import chosen
 
-    found = past_inputs.of(settings.read().mlflow_url, arguments.run_name, arguments.task)
+    stack = chosen.running_stack(arguments.stack)
+    url, login = (stack.mlflow_url, stack.login()) if stack else (settings.read().mlflow_url, None)
+    found = past_inputs.of(url, arguments.run_name, arguments.task, login)
     print(json.dumps(found, indent=2))
+    if stack:
+        print(f"out of the MLflow of {stack.name}", file=sys.stderr)
     print(past_inputs.by_hand(arguments.run_name, found, arguments.task), file=sys.stderr)
+
+
+def release_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    release = add(words, "release", release_command, "push the images that were built and note their digests")
+    release.add_argument("--registry", required=True, metavar="HOST/PREFIX", help="as in: registry.example.com/team")
+    release.add_argument("--allow-dirty", action="store_true", help="also what was built from uncommitted changes")
+    bundle = add(words, "bundle", bundle_command, "write the folders that an Airflow of another team mounts, and a zip")
+    bundle.add_argument("folder", nargs="?", default="dist", help="where to (default: %(default)s)")
+    bundle.add_argument("--local", action="store_true", help="with this machine's builds in place of released images")
+
+
+def release_command(arguments: Arguments) -> None:
+    from slipway import release
+
+    release.run(arguments.registry, settings.read().images, arguments.allow_dirty)
+
+
+def bundle_command(arguments: Arguments) -> None:
+    from slipway import bundle
+
+    bundle.run(Path(arguments.folder), arguments.local, settings.read())
 
 
 def check(arguments: Arguments) -> int:

@@ -38,6 +38,15 @@ class Container:
         self.id = ""
         self.stopped = False
 
+    def remove_left(self, log: Log) -> None:
+        """Remove what other tries of this task instance left: a worker that dies cleans up nothing."""
+        own = self.labels["slipway.try_number"]
+        same = [f"{name}={value}" for name, value in self.labels.items() if name != "slipway.try_number"]
+        for found in self.client.containers(all=True, filters={"label": same}):
+            if (number := found["Labels"]["slipway.try_number"]) != own:
+                log(f"removing container {found['Id'][:12]} that try {number} of this task left")
+                self.remove(found["Id"])
+
     def run(self, request: JobRequest, limits: Limits, log: Log) -> Ended:
         """Run the job to its end and collect what it left.
 
@@ -56,6 +65,13 @@ class Container:
     @contextmanager
     def created(self, request: JobRequest, limits: Limits) -> Generator[str]:
         try:
+            self.create(request, limits)
+            yield self.id
+        finally:
+            self.remove(self.id)
+
+    def create(self, request: JobRequest, limits: Limits) -> None:
+        try:
             self.id = self.client.create_container(
                 image=self.image_id,
                 command=["python", "-m", f"jobs.{request.job}", "--inputs", "/job/in/inputs.json"],
@@ -65,24 +81,27 @@ class Container:
                 host_config=self.host_config(request, limits),
             )["Id"]
             self.client.put_archive(self.id, "/job", job_folder(request))
-            yield self.id
-        finally:
-            self.remove()
+        except APIError as error:
+            raise self.refused(request.job, error) from error
 
     def started(self, container: str, job: str) -> None:
         try:
             self.client.start(container)
         except APIError as error:
-            raise EngineAwayError(
-                f"the engine refused to start {job}: {error.explanation}: is the network {settings.read().network}"
-                " there (`make mlflow` makes it), and has the engine room for one more container?"
-            ) from error
+            raise self.refused(job, error) from error
+
+    def refused(self, job: str, error: APIError) -> EngineAwayError:
+        deployed = settings.read()
+        return EngineAwayError(
+            f"the engine refused to start {job}: {error.explanation}: is the network {deployed.network} there"
+            " (`make mlflow` makes it), and has the engine room for one more container?"
+        )
 
     def host_config(self, request: JobRequest, limits: Limits) -> dict[str, Any]:
         deployed = settings.read()
         mounts = [Mount(type="volume", target="/job", source=None, labels=self.labels)]
         if request.environment.get("LAKE_URI", "").startswith("/"):
-            mounts.append(Mount(type="volume", target=settings.LAKE_IN_CONTAINER, source=deployed.lake_volume))
+            mounts.append(lake_mount(deployed.lake_volume))
         config: dict[str, Any] = self.client.create_host_config(
             mounts=mounts,
             network_mode=deployed.network,
@@ -130,15 +149,20 @@ class Container:
             with suppress(APIError):
                 self.client.stop(self.id, timeout=STOP_SECONDS)
 
-    def remove(self) -> None:
+    def remove(self, container: str) -> None:
         """Remove container and volume; one that is gone already is fine."""
-        if self.id:
+        if container:
             try:
-                self.client.remove_container(self.id, v=True, force=True)
+                self.client.remove_container(container, v=True, force=True)
             except APIError as error:
                 # Gone, or going: somebody else removes it.
                 if error.status_code not in (404, 409):
                     raise
+
+
+def lake_mount(place: str) -> Mount:
+    """A volume, or with an absolute path a folder of the engine's host, which must be there."""
+    return Mount(type="bind" if place.startswith("/") else "volume", target=settings.LAKE_IN_CONTAINER, source=place)
 
 
 def job_folder(request: JobRequest) -> bytes:

@@ -1,16 +1,17 @@
 """From a function that wires one pipeline's tasks to one DAG for each pipeline."""
 
+import inspect
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, Asset, BaseOperator, CronDataIntervalTimetable, Param
+from airflow.sdk import DAG, Asset, BaseOperator, CronDataIntervalTimetable
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from slipway import pipelines, settings
-from slipway.contracts import Schema
-from slipway.errors import PipelineError
+from slipway import dag_docs, forms, pipelines, settings
+from slipway.errors import ContractError, PipelineError
 from slipway.job_operator import JobOperator
 from slipway.pipelines import BrokenPipeline, Pipeline
 
@@ -28,14 +29,14 @@ def each_pipeline(doc: str | None, **dag_options: Any) -> Callable[[Wiring], Wir
     """
 
     def declare(wire: Wiring) -> Wiring:
-        for pipeline in pipelines.load_all(settings.read()):
+        for pipeline in pipelines.load_all(settings.read(dags=Path(inspect.getfile(wire)).parent)):
             try:
                 if isinstance(pipeline, BrokenPipeline):
                     broken_dag(pipeline, wire.__name__)
                 else:
                     working_dag(pipeline, wire, doc, dag_options)
             # One DAG that Airflow refuses would take the file's other DAGs with it.
-            except (AirflowException, OverflowError, TypeError, ValueError) as error:
+            except (AirflowException, ContractError, OverflowError, TypeError, ValueError) as error:
                 told = PipelineError(f"{pipeline.path}:1: Airflow can't make {wire.__name__} of it: {error}")
                 broken_dag(BrokenPipeline(pipeline.name, pipeline.path, told), wire.__name__)
         return wire
@@ -45,22 +46,21 @@ def each_pipeline(doc: str | None, **dag_options: Any) -> Callable[[Wiring], Wir
 
 def working_dag(pipeline: Pipeline, wire: Wiring, doc: str | None, options: dict[str, Any]) -> None:
     keys, kind = pipeline.keys, wire.__name__
-    schedules = {**DEFAULT_SCHEDULES, **keys.get("schedules", {})}
+    words = {**DEFAULT_SCHEDULES, **keys.get("schedules", {})}.get(kind)
     with DAG(
         dag_id=f"{pipeline.name}.{kind}",
-        schedule=schedule(pipeline, schedules.get(kind)),
+        schedule=schedule(pipeline, words),
         start_date=BEGINNING,
         catchup=False,
         description=keys.get("description"),
-        doc_md=doc,
+        doc_md=dag_docs.text(doc, pipeline, kind, words),
         tags=[pipeline.name, kind, *keys.get("tags", [])],
         default_args=task_defaults(keys),
         **options,
     ) as dag:
         wire(pipeline)
-    for task in dag.tasks:
-        if isinstance(task, JobOperator):
-            dag.params.update({name: param(schema) for name, schema in task.form.items()})
+    jobs = [task.contract for task in dag.tasks if isinstance(task, JobOperator)]
+    dag.params.update(forms.fields(pipeline, jobs))
 
 
 def task_defaults(keys: dict[str, Any]) -> dict[str, Any]:
@@ -89,21 +89,6 @@ def raw(pipeline: Pipeline) -> Asset:
 def champion(pipeline: Pipeline) -> Asset:
     """A move of the pipeline's champion."""
     return Asset(name=f"{pipeline.name}.champion", uri=f"slipway://{pipeline.name}/champion")
-
-
-def param(schema: Schema) -> Param:
-    """One field of the trigger form, from the property of a job's JSON Schema."""
-    options = [option for option in schema.get("anyOf", [schema]) if option.get("type") != "null"]
-    kinds = [option["type"] for option in options]
-    nullable = len(options) < len(schema.get("anyOf", [schema]))
-    rules = {key: value for option in options for key, value in option.items() if key in ("format", "enum", "minimum")}
-    return Param(
-        schema["default"],
-        title=schema.get("title"),
-        description=schema.get("description"),
-        type=["null", *kinds] if nullable else kinds[0],
-        **rules,
-    )
 
 
 class FixPipeline(BaseOperator):

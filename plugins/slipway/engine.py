@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 import docker
+from docker import TLSConfig
 from docker.context import ContextAPI
 from docker.errors import DockerException, ImageNotFound
 
@@ -21,14 +22,14 @@ def host() -> str:
     return str(context.Host) if context else "unix:///var/run/docker.sock"
 
 
-def connect(timeout_seconds: int = 60) -> docker.APIClient:
-    """A client of the engine.
+def connect(timeout_seconds: int = 60, address: str = "", tls: TLSConfig | None = None) -> docker.APIClient:
+    """A client of the engine at that address; without one, of this machine's.
 
     Raises EngineAwayError when none answers.
     """
-    address = host()
+    address = address or host()
     try:
-        return docker.APIClient(base_url=address, version="auto", timeout=timeout_seconds)
+        return docker.APIClient(base_url=address, version="auto", timeout=timeout_seconds, tls=tls or False)
     except (DockerException, ValueError) as error:
         raise EngineAwayError(
             f"no Docker engine answers at {address}: start it (`docker info` shows when it is up),"

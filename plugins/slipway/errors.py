@@ -31,6 +31,30 @@ class ImageMissingError(SlipwayError):
     exit_code = 69
 
 
+class RegistryLoginError(SlipwayError):
+    """A registry refuses the login, or was given none."""
+
+    exit_code = 77
+
+
+class RegistryAwayError(SlipwayError):
+    """A registry of images does not answer."""
+
+    exit_code = 69
+
+
+class ReleaseError(SlipwayError):
+    """An image may not be released as it is."""
+
+    exit_code = 65
+
+
+class BundleError(SlipwayError):
+    """A bundle can't be written as it was asked for."""
+
+    exit_code = 65
+
+
 class EngineAwayError(SlipwayError):
     """No Docker engine answers."""
 
@@ -67,3 +91,31 @@ class DemoFailedError(SlipwayError):
 
 class AirflowHomeError(SlipwayError):
     """Airflow's database in the state folder can't be used."""
+
+
+class EnvFileError(SlipwayError):
+    """The `.env` file can't be used; the message names file and line."""
+
+    exit_code = 64
+
+
+class ComposeMissingError(SlipwayError):
+    """There is no compose v2, and none can be fetched."""
+
+    exit_code = 69
+
+
+class StackError(SlipwayError):
+    """The stack, or one of its services, did not do what it was asked to."""
+
+
+class NoRoomError(SlipwayError):
+    """The disk that the engine stores on is nearly full."""
+
+    exit_code = 69
+
+
+class BackupError(SlipwayError):
+    """A backup can't be made, or can't be restored as it is."""
+
+    exit_code = 65

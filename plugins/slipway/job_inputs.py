@@ -10,6 +10,7 @@ from airflow.sdk.log import mask_secret
 
 from slipway.contracts import Contract
 from slipway.errors import SettingsError
+from slipway.pipelines import Pipeline
 
 ENV_VARIABLE = "slipway_env"
 SECRETS_VARIABLE = "slipway_secrets"
@@ -38,11 +39,12 @@ def variable(name: str) -> dict[str, str]:
     Raises SettingsError when it holds something else; the text of the Variable stays out of the message.
     """
     try:
-        text = Variable.get(name, default="{}")
+        # Airflow takes a default for a secret to mask, and warns that `{}` is too short for one.
+        text = Variable.get(name, default=None)
     except AirflowRuntimeError as error:
         raise SettingsError(f"Airflow Variable {name} can't be read: {error.error.error.value}") from None
     try:
-        values = json.loads(text)
+        values = {} if text is None else json.loads(text)
         return {key: str(value) for key, value in values.items()}
     except (ValueError, AttributeError):
         raise SettingsError(
@@ -56,9 +58,9 @@ def environment(contract: Contract, variable_name: str) -> dict[str, str]:
     return {name: shared[name] for name in contract.environment if name in shared}
 
 
-def secrets(contract: Contract) -> Secrets:
+def secrets(contract: Contract, variable_name: str) -> Secrets:
     """The secrets that the job's contract names; Airflow's own log masks them from here on."""
-    held = variable(SECRETS_VARIABLE)
+    held = variable(variable_name)
     for value in held.values():
         mask_secret(value)
     return Secrets({name: held[name] for name in contract.secrets if name in held})
@@ -86,15 +88,15 @@ def iso(moment: Any) -> str | None:
 
 
 def build(
-    context: Any, contract: Contract, pipeline: str, given: dict[str, Any], image: dict[str, Any]
+    context: Any, contract: Contract, pipeline: Pipeline, given: dict[str, Any], image: dict[str, Any]
 ) -> dict[str, Any]:
     """The document of `/job/in/inputs.json`."""
     asked = {name: context["params"][name] for name in contract.form if name in context["params"]}
     return {
         "slipway": 1,
         "job": contract.job,
-        "pipeline": pipeline,
+        "pipeline": pipeline.name,
         "parameters": {**given, **asked},
-        "run": run_identity(context),
+        "run": {**run_identity(context), "pipeline_description": pipeline.keys.get("description")},
         "image": image,
     }

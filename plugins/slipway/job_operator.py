@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 import docker
 from airflow.providers.docker.operators.docker import DockerOperator
 
-from slipway import contracts, engine, image_refs, job_inputs, settings
+from slipway import contracts, engine_connection, forms, image_refs, job_inputs, mlflow_link, registry, settings
 from slipway.container import Container
-from slipway.contracts import Limits, Schema
+from slipway.contracts import Limits
 from slipway.ended import Ended, JobRefusedError, NothingToDo, judge
-from slipway.errors import ContractError, ImageMissingError, SettingsError
+from slipway.errors import ContractError, ImageMissingError, RegistryLoginError, SettingsError
 from slipway.job_inputs import JobRequest
+from slipway.mlflow_link import MlflowRunLink
 from slipway.pipelines import Pipeline
 from slipway.process import Process, code_of
 
@@ -21,12 +22,14 @@ from slipway.process import Process, code_of
 class JobOperator(DockerOperator):
     """Runs one job for one pipeline and returns its outputs.json.
 
-    The provider's DockerOperator gives the engine's client and the registry's login; what a container is made of,
-    how it is watched and where its result comes from are Slipway's own. Nothing is templated: values go as data.
+    The provider's DockerOperator gives the form that Airflow knows and the name of its connection; which engine that
+    is, what a container is made of, how it is watched and where its result comes from are Slipway's own. Nothing is
+    templated: values go as data.
     """
 
     template_fields: Sequence[str] = ()
     template_ext: Sequence[str] = ()
+    operator_extra_links = (MlflowRunLink(),)
     ui_color: ClassVar[str] = "#dbeafe"
 
     def __init__(self, *, job: str, pipeline: Pipeline, **kwargs: Any) -> None:
@@ -39,10 +42,13 @@ class JobOperator(DockerOperator):
         self.pipeline = pipeline
         self.running: Container | Process | None = None
 
-    @property
-    def form(self) -> dict[str, Schema]:
-        """What the trigger form asks for this job."""
-        return self.contract.form
+    def pre_execute(self, context: Any) -> None:
+        """What only this run knows: the button to its MLflow run, and its limits from the trigger form."""
+        mlflow_link.offer(context["ti"])
+        self.limits = forms.limits(context["params"], self.limits)
+        # Airflow looks at the timeout after this, and before `execute`.
+        if context["params"].get("timeout_seconds"):
+            self.execution_timeout = timedelta(seconds=self.limits.timeout_seconds)
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Run the job.
@@ -51,7 +57,7 @@ class JobOperator(DockerOperator):
         """
         try:
             ended = self.run_job(context)
-        except (ContractError, ImageMissingError, SettingsError) as error:
+        except (ContractError, ImageMissingError, RegistryLoginError, SettingsError) as error:
             # Somebody has to do something first, so the tries that are left would fail alike.
             raise JobRefusedError(str(error)) from error
         try:
@@ -67,21 +73,23 @@ class JobOperator(DockerOperator):
         return self.in_process(context, deployed) if deployed.runtime == "process" else self.in_container(context)
 
     def in_container(self, context: Any) -> Ended:
-        deployed = settings.read()
-        self.docker_url = engine.host()
-        # The provider's own client would not say what to do where no engine answers.
-        engine.connect().close()
-        image = image_refs.resolve(self.contract.image, deployed.images)
-        found = engine.inspect_image(self.cli, image.reference, f"{image.name} {image.version}")
-        labels = found["Config"].get("Labels") or {}
-        image_refs.check_built(image, labels)
-        request = self.request(context, image.identity(labels, found["Id"]))
-        self.log.info("Running %s in image %s %s (%s)", self.contract.job, image.name, image.version, found["Id"][:19])
-        self.limits = self.clamped(self.cli)
-        self.running = container = Container(self.cli, found["Id"], self.container_labels(request, deployed))
-        return replace(container.run(request, self.limits, self.log_line), secrets=tuple(request.secrets.values()))
+        deployed, chosen = settings.read(), engine_connection.of(self.docker_conn_id)
+        with chosen.client() as client:
+            image = image_refs.resolve(self.contract.image, deployed.images)
+            login = chosen.login(registry.address(image.reference))
+            found = registry.on_engine(client, image, login, self.log_line)
+            labels = found["Config"].get("Labels") or {}
+            image_refs.check_built(image, labels)
+            request = self.request(context, image.identity(labels, found["Id"]))
+            self.log.info("Running %s in image %s %s (%s)", request.job, image.name, image.version, found["Id"][:19])
+            self.limits = self.clamped(client)
+            self.running = container = Container(client, found["Id"], self.container_labels(request, deployed))
+            container.remove_left(self.log_line)
+            return replace(container.run(request, self.limits, self.log_line), secrets=tuple(request.secrets.values()))
 
     def in_process(self, context: Any, deployed: settings.Settings) -> Ended:
+        if not (deployed.jobs / self.contract.job / "__main__.py").is_file():
+            raise SettingsError(f"SLIPWAY_RUNTIME=process, but {deployed.jobs} holds no code: a bundle needs docker")
         image = image_refs.without_engine(self.contract.image, deployed.images)
         self.log.info("Running %s as a process of this environment", self.contract.job)
         self.running = process = Process()
@@ -91,12 +99,11 @@ class JobOperator(DockerOperator):
 
     def request(self, context: Any, image: dict[str, Any]) -> JobRequest:
         """What the job is given, read at run time alone."""
-        environment = job_inputs.environment(
-            self.contract, self.pipeline.keys.get("env_variable", job_inputs.ENV_VARIABLE)
-        )
-        secrets = job_inputs.secrets(self.contract)
+        keys = self.pipeline.keys
+        environment = job_inputs.environment(self.contract, keys.get("env_variable", job_inputs.ENV_VARIABLE))
+        secrets = job_inputs.secrets(self.contract, keys.get("secrets_variable", job_inputs.SECRETS_VARIABLE))
         given = self.pipeline.parameters(self.contract)
-        inputs = job_inputs.build(context, self.contract, self.pipeline.name, given, image)
+        inputs = job_inputs.build(context, self.contract, self.pipeline, given, image)
         return JobRequest(self.contract.job, inputs, environment, secrets)
 
     def container_labels(self, request: JobRequest, deployed: settings.Settings) -> dict[str, str]:

@@ -50,8 +50,9 @@ def airflow_keys(jobs: list[str]) -> dict[str, Schema]:
             "maximum": 100,
             "description": "tries after the first, for faults that can heal",
         },
-        "docker_conn_id": {**TEXT, "description": "Airflow connection with the registry's login"},
+        "docker_conn_id": {**TEXT, "description": "Airflow connection with the engine and the registry's login"},
         "env_variable": {**TEXT, "description": "Airflow Variable with the jobs' environment; default slipway_env"},
+        "secrets_variable": {**TEXT, "description": "Airflow Variable with the jobs' secrets; default slipway_secrets"},
         "schedules": closed("DAG kind to schedule", schedules),
         "limits": closed("limits per job", dict.fromkeys(jobs, LIMITS)),
     }

@@ -1,9 +1,9 @@
 """The pipelines of this deployment: one YAML file each, checked against the schema before any DAG is made of it."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -45,23 +45,28 @@ class BrokenPipeline:
 
 
 def load_all(deployed: settings.Settings) -> list[Pipeline | BrokenPipeline]:
-    """Every pipeline of every folder, by name; a broken file does not take the others away."""
-    paths = [path for folder in deployed.pipelines for path in sorted(folder.glob("*.yaml"))]
-    names = Counter(path.stem for path in paths)
+    """Every pipeline of every folder; neither a broken file nor a name taken twice takes another away."""
     found: dict[str, Pipeline | BrokenPipeline] = {}
-    for path in paths:
-        found.setdefault(path.stem, load_or_broken(path, deployed, names[path.stem]))
+    for path in (path for folder in deployed.pipelines for path in sorted(folder.glob("*.yaml"))):
+        one = load_or_broken(path, deployed) if path.stem not in found else taken(path, found)
+        found[one.name] = one
     return list(found.values())
 
 
-def load_or_broken(path: Path, deployed: settings.Settings, times: int) -> Pipeline | BrokenPipeline:
+def taken(path: Path, found: dict[str, Pipeline | BrokenPipeline]) -> BrokenPipeline:
+    """A file whose name is an earlier folder's, under a name that is free, so that it can say so."""
+    first = found[path.stem].path
+    name = next(free for number in count(2) if (free := f"{path.stem}-{number}") not in found)
+    error = PipelineError(f"{path}:1: there is a pipeline {path.stem!r} already, in {first}: rename this file")
+    return BrokenPipeline(name, path, error)
+
+
+def load_or_broken(path: Path, deployed: settings.Settings) -> Pipeline | BrokenPipeline:
     try:
         if not NAME.fullmatch(path.stem):
             raise PipelineError(f"{path}:1: the file's name names the pipeline: use letters, digits, _ and - alone")
         if path.stem in RESERVED:
             raise PipelineError(f"{path}:1: the lake keeps the name {path.stem!r} for itself: rename the file")
-        if times > 1:
-            raise PipelineError(f"{path}:1: {times} folders hold a pipeline {path.stem!r}: rename all but one")
         return load(path, deployed)
     except PipelineError as error:
         return BrokenPipeline(path.stem, path, error)

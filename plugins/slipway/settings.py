@@ -8,6 +8,9 @@ from pathlib import Path
 from slipway.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parents[2]
+# A bundle carries contracts and image references inside the package, since its two folders may be mounted anywhere.
+BUNDLED = Path(__file__).resolve().parent / "bundled"
+HOME = BUNDLED if BUNDLED.is_dir() else ROOT
 RUNTIMES = ("docker", "process")
 LAKE_IN_CONTAINER = "/lake"
 
@@ -19,6 +22,7 @@ class Settings:
     `project` prefixes the names of networks, volumes and containers, so that two checkouts can share an engine.
     `runtime` is `docker` or `process`; empty is docker in a task, while `slipway` and `make` look for an engine.
     `state` is the untracked folder of this checkout. `mlflow_port` is published on loopback only.
+    `lake_volume` names a volume, or with an absolute path a folder of the engine's host.
     """
 
     project: str
@@ -46,31 +50,41 @@ class Settings:
         return f"http://127.0.0.1:{self.mlflow_port}"
 
 
-def read() -> Settings:
-    """Read the settings at the moment of the call.
+def read(dags: Path | None = None) -> Settings:
+    """Read the settings at the moment of the call; pipelines are found beside the DAG files of the folder `dags`.
 
     Raises SettingsError for a value that can't be used.
     """
-    given = {**dotenv(ROOT / ".env"), **os.environ}
+    given = {**dotenv(HOME / ".env"), **os.environ}
     project = given.get("SLIPWAY_PROJECT") or "slipway"
     return Settings(
         project=project,
         runtime=one_of("SLIPWAY_RUNTIME", given.get("SLIPWAY_RUNTIME", ""), ("", *RUNTIMES)),
-        state=Path(given.get("SLIPWAY_STATE") or ROOT / ".slipway").absolute(),
+        state=Path(given.get("SLIPWAY_STATE") or HOME / ".slipway").absolute(),
         mlflow_port=whole("MLFLOW_PORT", given.get("MLFLOW_PORT") or "5050", 1, 65535),
         network=given.get("SLIPWAY_NETWORK") or project,
         lake_volume=given.get("SLIPWAY_LAKE_VOLUME") or f"{project}-lake",
         retries=whole("SLIPWAY_RETRIES", given.get("SLIPWAY_RETRIES") or "2", 0, 100),
-        jobs=Path(given.get("SLIPWAY_JOBS") or ROOT / "jobs"),
-        images=Path(given.get("SLIPWAY_IMAGES") or ROOT / "images"),
-        pipelines=tuple(
-            Path(folder)
-            for folder in [
-                str(ROOT / "dags" / "pipelines"),
-                *filter(None, given.get("SLIPWAY_PIPELINES", "").split(os.pathsep)),
-            ]
-        ),
+        jobs=Path(given.get("SLIPWAY_JOBS") or HOME / "jobs"),
+        images=Path(given.get("SLIPWAY_IMAGES") or HOME / "images"),
+        pipelines=pipeline_folders(dags, given.get("SLIPWAY_PIPELINES", "")),
     )
+
+
+def own_dags() -> Path:
+    """Where the DAG files are, for who is none of them: in an Airflow of others', where it looks for DAGs."""
+    if HOME == ROOT:
+        return ROOT / "dags"
+    from airflow.sdk.configuration import conf
+
+    return Path(conf.get("core", "dags_folder"))
+
+
+def pipeline_folders(dags: Path | None, more: str) -> tuple[Path, ...]:
+    """The folders with pipelines, each once."""
+    home = dags if dags and (dags / "pipelines").is_dir() else own_dags()
+    folders = [home / "pipelines", *map(Path, filter(None, more.split(os.pathsep)))]
+    return tuple({folder.resolve(): folder for folder in folders}.values())
 
 
 def dotenv(path: Path) -> dict[str, str]:

@@ -60,11 +60,67 @@ def test_new_data_starts_train_and_predict_and_a_moved_champion_starts_predict(d
 
 
 def test_the_trigger_form_asks_for_what_the_jobs_declare(dags):
-    assert sorted(dags["bike_demand.ingest"].params) == ["end", "start"]
-    assert sorted(dags["bike_demand.train"].params) == ["data_version", "force"]
-    assert sorted(dags["bike_demand.predict"].params) == ["end", "force", "start"]
+    limits = ["cpus", "memory_mib", "timeout_seconds"]
+    asked = {kind: sorted(set(dags[f"bike_demand.{kind}"].params) - set(limits)) for kind in KINDS}
+    assert asked == {
+        "ingest": ["end", "force", "start"],
+        "train": ["data_version", "force", "only_candidates", "promote_when"],
+        "predict": ["end", "force", "model", "start"],
+    }
+    assert all(set(limits) <= set(dag.params) for dag in dags.values())
     start = dags["bike_demand.ingest"].params.get_param("start")
     assert start.schema == {**start.schema, "type": ["null", "string"], "format": "date"}
+
+
+@pytest.mark.parametrize("dag_id", DAG_IDS)
+def test_each_field_of_a_form_has_a_title_a_help_text_a_type_and_a_default(dags, dag_id):
+    fields = {name: dags[dag_id].params.get_param(name) for name in dags[dag_id].params}
+    assert [
+        name
+        for name, field in fields.items()
+        if not (field.schema.get("title") and field.description and field.schema.get("type"))
+    ] == []
+    assert {name: field.resolve() for name, field in fields.items()} == dict(dags[dag_id].params)
+
+
+def test_the_form_of_train_offers_the_candidates_of_its_pipeline(dags):
+    field = dags["bike_demand.train"].params.get_param("only_candidates")
+    assert field.schema["items"]["enum"] == ["hist_gradient_boosting", "random_forest", "ridge"]
+    assert field.resolve(["ridge"]) == ["ridge"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        ("ingest", "start", "2024-13-01"),
+        ("ingest", "force", "yes"),
+        ("ingest", "memory_mib", 1),
+        ("predict", "model", "best"),
+        ("predict", "model", "0"),
+        ("predict", "cpus", 0),
+        ("train", "only_candidates", ["nobody"]),
+        ("train", "promote_when", "perhaps"),
+        ("train", "data_version", -1),
+        ("train", "timeout_seconds", 1),
+    ],
+)
+def test_a_wrong_value_is_refused_before_there_is_a_run(dags, kind, name, value):
+    from airflow.sdk.exceptions import ParamValidationError
+
+    with pytest.raises(ParamValidationError):
+        dags[f"bike_demand.{kind}"].params.get_param(name).resolve(value)
+
+
+def test_the_doc_of_a_dag_names_its_pipelines_facts_and_leads_to_mlflow(dags):
+    doc = dags["bike_demand.train"].doc_md
+    for fact in (
+        "| **Owner** | slipway |",
+        "| **Source** | built-in `bike_demand`, 2023-01-01 to 2024-12-31 |",
+        "| **Starts** | when `bike_demand.raw` has changed |",
+        "(/slipway/mlflow/bike_demand.train/model)",
+        "| **Defined in** | `dags/pipelines/bike_demand.yaml` |",
+    ):
+        assert fact in doc
 
 
 @pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.name)
@@ -135,5 +191,5 @@ def test_two_folders_with_the_same_pipeline_are_told_apart(tmp_path, monkeypatch
     shutil.copy(DAGS / "pipelines" / "bike_demand.yaml", tmp_path)
     monkeypatch.setenv("SLIPWAY_PIPELINES", str(tmp_path))
     errors = {found.name: str(getattr(found, "error", "")) for found in pipelines.load_all(settings.read())}
-    assert "2 folders hold a pipeline 'bike_demand'" in errors["bike_demand"]
-    assert errors["breast_cancer"] == ""
+    assert "there is a pipeline 'bike_demand' already" in errors["bike_demand-2"]
+    assert (errors["bike_demand"], errors["breast_cancer"]) == ("", "")

@@ -3,87 +3,22 @@
 import json
 import os
 import re
-import signal
-import socket
-import subprocess
-import sys
-import time
-from contextlib import suppress
 from pathlib import Path
 
-import httpx
 import pytest
+from standalone import started, wait_for
 
 pytestmark = pytest.mark.containers
-SLIPWAY = Path(sys.executable).with_name("slipway")
 CANARY = "canary-standalone-51c9"
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
 def airflow(tmp_path_factory, job_images):
-    """A client of a standalone Airflow with everything of its own; all of it goes at the end."""
-    state, port = tmp_path_factory.mktemp("standalone"), free_port()
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
-        "SLIPWAY_STATE": str(state),
-        "SLIPWAY_PROJECT": f"slipway-alone-{os.getpid()}",
-        "SLIPWAY_RUNTIME": "docker",
-        "MLFLOW_PORT": str(free_port()),
-        "AIRFLOW_VAR_SLIPWAY_SECRETS": json.dumps({"AWS_SECRET_ACCESS_KEY": CANARY}),
-        "AIRFLOW__API__PORT": str(port),
-        "AIRFLOW__API__BASE_URL": f"http://localhost:{port}",
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://localhost:{port}/execution/",
-        "AIRFLOW__CORE__PARALLELISM": "4",
-    }
-    subprocess.run([SLIPWAY, "mlflow"], env=environment, check=True)
-    with (state / "standalone.log").open("wb") as log:
-        server = subprocess.Popen(
-            [SLIPWAY, "airflow", "standalone"], env=environment, stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        yield client_of(port, state)
-    finally:
-        end(server)
-        subprocess.run([SLIPWAY, "stop", "--volumes"], env=environment, check=True)
-
-
-def end(server):
-    """`airflow standalone` ends alone when it is asked to, so its whole group is ended."""
-    for asked, seconds in ((signal.SIGTERM, 15), (signal.SIGKILL, 15)):
-        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
-            os.killpg(server.pid, asked)
-            server.wait(seconds)
-    time.sleep(1)
-
-
-def client_of(port, state):
-    address = f"http://localhost:{port}"
-    passwords = state / "airflow" / "simple_auth_manager_passwords.json.generated"
-    wait_for(lambda: answers(f"{address}/api/v2/monitor/health") and passwords.is_file(), 120)
-    admin = {"username": "admin", "password": json.loads(passwords.read_text())["admin"]}
-    token = httpx.post(f"{address}/auth/token", json=admin).json()["access_token"]
-    return httpx.Client(base_url=f"{address}/api/v2", headers={"Authorization": f"Bearer {token}"}, timeout=60)
-
-
-def answers(url):
-    with suppress(httpx.HTTPError):
-        health = httpx.get(url).json()
-        return health["scheduler"]["status"] == health["dag_processor"]["status"] == "healthy"
-    return False
-
-
-def wait_for(condition, seconds):
-    until = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < until
-        time.sleep(1)
-    return found
+    """A client of a standalone Airflow's REST API, whose jobs are given a secret."""
+    secret = json.dumps({"AWS_SECRET_ACCESS_KEY": CANARY})
+    state = tmp_path_factory.mktemp("standalone")
+    with started(state, f"slipway-alone-{os.getpid()}", AIRFLOW_VAR_SLIPWAY_SECRETS=secret) as site:
+        yield site.airflow
 
 
 def ended_runs(airflow, dag_id, count):
@@ -152,6 +87,21 @@ def ended(run):
 def test_a_form_value_of_the_wrong_type_is_refused(airflow):
     asked = airflow.post("/dags/bike_demand.train/dagRuns", json={"logical_date": None, "conf": {"force": "perhaps"}})
     assert (asked.status_code, "force" in asked.text) == (400, True)
+
+
+def test_each_task_has_a_button_that_leads_to_its_mlflow_run(airflow):
+    instances = airflow.get("/dags/~/dagRuns/~/taskInstances").json()["task_instances"]
+    for one in instances:
+        path = f"/dags/{one['dag_id']}/dagRuns/{one['dag_run_id']}/taskInstances/{one['task_id']}/links"
+        button = airflow.get(path).json()["extra_links"]["MLflow run"]
+        assert re.search(
+            r"/#/experiments/\d+/runs/\w{32}$", airflow.get(button_address(airflow, button)).headers["location"]
+        )
+
+
+def button_address(airflow, button):
+    """The button's address has no host, as it is opened from a page of Airflow's."""
+    return airflow.base_url.join(button)
 
 
 def test_no_log_field_or_xcom_of_the_chain_holds_the_secret(airflow):

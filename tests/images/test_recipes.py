@@ -12,7 +12,7 @@ import pytest
 from images import buildx, debian, dotenv, lock
 from images.recipe import ROOT, BuildError, copied_files, file_hash, inputs_hash, read_lock, stage_context
 
-IMAGES = ["base", "data", "model", "mlflow"]
+IMAGES = ["base", "data", "model", "mlflow", "airflow", "postgres", "store"]
 PARENT = "sha256:parent"
 
 
@@ -86,6 +86,10 @@ def test_renewing_the_lock_changes_one_line_and_only_its_hash(checkout: Path) ->
         ("jobs/errors.py", ["data", "model"]),
         ("images/mlflow/healthcheck.py", ["mlflow"]),
         ("images/base/install-lock.sh", ["base"]),
+        ("images/airflow/variables.py", ["airflow"]),
+        ("images/postgres/install.sh", ["postgres"]),
+        ("images/postgres/roles.sql", ["postgres"]),
+        ("images/store/proof.py", ["store"]),
     ],
 )
 def test_a_change_renews_the_images_it_goes_into(checkout: Path, path: str, expected: list[str]) -> None:

@@ -26,6 +26,17 @@ def test_a_window_of_days_gives_the_hash_of_the_whole_table(line: Line) -> None:
     assert line.outputs["tables"]["raw"]["content_hash"] == hash_of(line)
 
 
+def test_a_forced_ingest_writes_every_day_once_however_many_tries_it_has(line: Line) -> None:
+    line.land(as_csv(demand_rows(5)))
+    assert line.run("ingest") == 0
+    before = line.outputs["tables"]["raw"]
+    assert line.run("ingest", run="second", force=True) == 0
+    assert line.outputs["counts"]["changed_days"] == 5
+    forced = line.outputs["tables"]["raw"]
+    assert line.run("ingest", run="second", attempt=2, force=True) == 0
+    assert line.outputs["tables"]["raw"] == forced == {**before, "version": before["version"] + 1}
+
+
 def test_a_first_ingest_hashes_its_rows_once(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     hashed = []
     digests = content.digests_by_day

@@ -51,6 +51,28 @@ def test_start_and_end_widen_the_window_and_force_predicts_again(promoted: Line)
     assert len(promoted.rows("predictions")) == 48
 
 
+def test_another_model_than_the_champion_predicts_what_is_not_its_own(promoted: Line) -> None:
+    assert promoted.run("predict") == 0
+    promoted.yaml["candidates"][0]["params"] = {"max_depth": 2}
+    assert promoted.run("train", run="weak") == 0
+    assert promoted.run("predict", run="second", model="challenger") == 0
+    assert {row["model_version"] for row in promoted.rows("predictions")} == {2}
+    assert promoted.outputs["reason"] == "version 2 (challenger) was asked to predict, and not the champion"
+    assert promoted.run("predict", run="third", model="2") == 99
+    assert promoted.run("predict", run="fourth") == 0
+    assert {row["model_version"] for row in promoted.rows("predictions")} == {1}
+
+
+def test_a_version_that_is_not_there_is_wrong_use(promoted: Line) -> None:
+    assert promoted.run("predict", model="7") == 64
+    assert promoted.message == f"model: {promoted.name} has no version 7; the newest is 1"
+
+
+def test_a_window_that_ends_before_it_starts_is_wrong_use(promoted: Line) -> None:
+    assert promoted.run("predict", start="2024-02-01", end="2024-01-01") == 64
+    assert "start: 2024-02-01 lies after end, 2024-01-01" in promoted.message
+
+
 def test_a_window_without_rows_is_bad_data(promoted: Line) -> None:
     assert promoted.run("predict", start="2031-01-01") == 65
     assert promoted.outputs["error"]["type"] == "EmptyWindowError"

@@ -60,6 +60,27 @@ def test_a_worse_challenger_leaves_the_champion(trained: Line) -> None:
     assert len(trained.rows("ledger")) == 1
 
 
+def test_a_forced_promotion_moves_the_champion_and_the_ledger_says_so(trained: Line) -> None:
+    assert trained.run("promote") == 0
+    retrain(trained, 2, "weak")
+    assert trained.run("promote", run="second", promote_when="never") == 99
+    assert trained.run("promote", run="third", promote_when="always") == 0
+    assert champion(trained) == "2"
+    move = max(trained.rows("ledger"), key=lambda row: row["to_version"])
+    assert "is not better than champion 1" in move["why"]
+    assert move["why"].endswith("promoted all the same, since promote_when is always for this run")
+    assert json.loads(move["evidence"])["promote_when"] == "always"
+
+
+def test_the_champions_page_tells_how_it_was_made_and_why_it_is_champion(trained: Line) -> None:
+    assert trained.run("promote") == 0
+    assert trained.run("promote", attempt=2) == 0
+    page = mlflow.MlflowClient().get_model_version(trained.name, "1").description
+    for fact in ("tree, with mean_absolute_error", "mean (baseline)", "raw, version", "2024-01-01 to 2024-01-16"):
+        assert fact in page
+    assert page.count("**Champion** since 2026-11-21 03:45 UTC: challenger 1") == 1
+
+
 def test_an_improvement_below_the_policy_leaves_the_champion(trained: Line) -> None:
     retrain(trained, 5, "weak")
     assert trained.run("promote") == 0

@@ -110,6 +110,31 @@ def test_an_estimator_outside_scikit_learn_is_a_usage_error(trained: Line) -> No
     assert trained.run("train", run="second") == 64
 
 
+def test_a_run_with_some_of_the_candidates_is_another_training(trained: Line) -> None:
+    other = {"name": "ridge", "estimator": "sklearn.linear_model.Ridge"}
+    trained.yaml["candidates"].append(other)
+    assert trained.run("train", run="second", only_candidates=["ridge"]) == 0
+    assert {name.partition(".")[0] for name in trained.outputs["metrics"]} == {"ridge", "mean"}
+    assert trained.run("train", run="third", only_candidates=["ridge"]) == 99
+    assert trained.run("train", run="fourth") == 0
+    assert {name.partition(".")[0] for name in trained.outputs["metrics"]} == {"ridge", "tree", "mean"}
+
+
+def test_an_unknown_candidate_is_wrong_use(trained: Line) -> None:
+    assert trained.run("train", run="second", only_candidates=["nobody"]) == 64
+    assert "only_candidates: the pipeline has no candidate nobody" in trained.message
+
+
+def test_experiment_run_and_model_say_what_they_are(trained: Line) -> None:
+    client = mlflow.MlflowClient()
+    experiment = client.get_experiment_by_name(trained.name)
+    assert f"**{trained.name}**" in experiment.tags["mlflow.note.content"]
+    note = client.get_run(trained.outputs["mlflow"]["run_id"]).data.tags["mlflow.note.content"]
+    for fact in (f"train of {trained.name}, try 1", "`first`", "**Result**: done", "**Data**: raw version"):
+        assert fact in note
+    assert f"`{trained.name}.predict` uses" in client.get_registered_model(trained.name).description
+
+
 def test_a_failed_train_closes_its_run_as_failed_with_the_reason(line: Line) -> None:
     assert line.run("train") == 65
     run = mlflow.MlflowClient().get_run(line.outputs["mlflow"]["run_id"])

@@ -15,7 +15,23 @@ from slipway import cli, ports, settings
 from slipway.embedded import airflow_home, demo, deployment, report
 from slipway.errors import DemoFailedError, LandingError
 
-WORDS = ["airflow", "check", "demo", "inputs", "land", "mlflow", "stop"]
+WORDS = [
+    *[
+        "airflow",
+        "backup",
+        "bundle",
+        "check",
+        "demo",
+        "doctor",
+        "down",
+        "inputs",
+        "land",
+        "mlflow",
+        "release",
+        "restore",
+    ],
+    *["stop", "up", "upgrade"],
+]
 COMMAND = Path(sys.executable).with_name("slipway")
 NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}
 
@@ -96,10 +112,12 @@ def test_jobs_are_told_the_addresses_of_their_own_runtime(monkeypatch):
     assert deployment.job_environment("docker", deployed) == {
         "LAKE_URI": "/lake",
         "MLFLOW_TRACKING_URI": "http://mlflow:5000",
+        "MLFLOW_PUBLIC_URL": "http://127.0.0.1:5051",
     }
     assert deployment.job_environment("process", deployed) == {
         "LAKE_URI": str(deployed.state / "lake"),
         "MLFLOW_TRACKING_URI": "http://127.0.0.1:5051",
+        "MLFLOW_PUBLIC_URL": "http://127.0.0.1:5051",
     }
 
 
@@ -124,7 +142,8 @@ def test_landing_in_a_lake_on_s3_is_refused_with_the_place_to_copy_to(tmp_path):
 
 
 def test_help_of_land_and_inputs_says_which_lake_and_where_to_copy_a_run_from():
-    assert "landing of the embedded lake" in slipway("land", "--help").stdout
+    said = " ".join(slipway("land", "--help").stdout.split())
+    assert "of the stack (default while it runs) --embedded of `make demo` (default otherwise)" in said
     assert "page in MLflow" in " ".join(slipway("inputs", "--help").stdout.split())
 
 

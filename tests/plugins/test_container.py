@@ -193,3 +193,11 @@ def test_a_running_container_is_hardened_and_labelled(sleeping, client):
     assert (host["NanoCpus"], host["Memory"]) == (10**9, 64 * 2**20)
     assert told["Config"]["Labels"]["slipway.run_id"] == "manual__1"
     assert [mount["Destination"] for mount in told["Mounts"]] == ["/job"]
+
+
+def test_the_lake_may_be_a_folder_of_the_engines_host(in_docker, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_VAR_SLIPWAY_ENV", json.dumps({"LAKE_URI": "/lake"}))
+    monkeypatch.setenv("SLIPWAY_LAKE_VOLUME", "/nowhere/lake")
+    error, _, _ = run_probe("done")
+    assert type(error).__name__ == "EngineAwayError"
+    assert "bind source path does not exist: /nowhere/lake" in str(error)

@@ -1,9 +1,10 @@
 """The operator without an engine, with a job that ends in the way that it is asked to."""
 
 import json
+import shutil
 
 import pytest
-from probe_runs import FOLDER, probe_task, run_probe
+from probe_runs import FOLDER, Instance, context, probe_task, run_probe
 
 from slipway import contracts
 
@@ -94,7 +95,40 @@ def test_a_secret_in_outputs_json_is_blanked(probe, monkeypatch):
     assert result["seen"]["environment"]["GREETING"] == "***"
 
 
+def test_the_button_is_there_and_the_forms_limits_hold_before_the_job_begins(probe):
+    task, instance = probe_task(), Instance()
+    asked = {"memory_mib": 96, "cpus": None, "timeout_seconds": 30}
+    task.pre_execute({**context("done", instance), "params": asked})
+    assert instance.pushed == {"_link_MlflowRunLink": "/slipway/mlflow/probe.probe/manual__1/probe/-1"}
+    assert (task.limits.memory_bytes, task.limits.cpus) == (96 * 2**20, 1.0)
+    assert task.execution_timeout.total_seconds() == task.limits.timeout_seconds == 30
+
+
+def test_an_empty_form_leaves_the_limits_of_the_pipeline(probe):
+    task = probe_task(limits={"timeout_seconds": 5})
+    task.pre_execute(context("done", Instance()))
+    assert (task.limits.memory_bytes, task.execution_timeout.total_seconds()) == (contracts.bytes_of("64m"), 5)
+
+
 def test_a_task_is_named_and_limited_by_its_contract(probe):
     task = probe_task(limits={"timeout_seconds": 5})
     assert (task.task_id, task.execution_timeout.total_seconds()) == ("probe", 5)
     assert task.limits.memory_bytes == contracts.bytes_of("64m")
+
+
+def test_a_process_without_the_jobs_code_is_refused(probe, monkeypatch, tmp_path):
+    monkeypatch.setenv("SLIPWAY_JOBS", str(tmp_path / "jobs"))
+    (tmp_path / "jobs" / "probe").mkdir(parents=True)
+    shutil.copy(FOLDER / "jobs" / "probe" / "job.yaml", tmp_path / "jobs" / "probe")
+    error, _, _ = probe("done")
+    assert type(error).__name__ == "JobRefusedError"
+    assert "holds no code: a bundle needs docker" in str(error)
+
+
+def test_a_pipeline_may_name_its_own_variable_of_secrets(probe, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_VAR_NORTH_SECRETS", json.dumps({"PROBE_KEY": "canary-north"}))
+    task = probe_task()
+    task.pipeline.keys["secrets_variable"] = "north_secrets"
+    assert task.execute(context("done", Instance()))["seen"]["secrets"] == ["PROBE_KEY"]
+    assert task.running is not None
+    assert dict(task.request(context("done", Instance()), {}).secrets) == {"PROBE_KEY": "canary-north"}

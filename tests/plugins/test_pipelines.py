@@ -83,7 +83,7 @@ WRONG = {
 
 
 def error_of(path):
-    return getattr(pipelines.load_or_broken(path, settings.read(), 1), "error", None)
+    return getattr(pipelines.load_or_broken(path, settings.read()), "error", None)
 
 
 @pytest.mark.parametrize("fault", WRONG)

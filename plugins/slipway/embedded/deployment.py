@@ -31,11 +31,15 @@ def described(runtime: str, deployed: Settings) -> str:
 
 
 def job_environment(runtime: str, deployed: Settings) -> dict[str, str]:
-    """What jobs are told of the services around them, by name; the addresses are those that jobs see."""
+    """What jobs are told of the services around them, by name; the addresses are those that jobs see.
+
+    But for MLFLOW_PUBLIC_URL, which no job sees: it is where the links in Airflow lead to.
+    """
     in_docker = runtime == "docker"
     return {
         "LAKE_URI": settings.LAKE_IN_CONTAINER if in_docker else str(deployed.state / "lake"),
         "MLFLOW_TRACKING_URI": "http://mlflow:5000" if in_docker else deployed.mlflow_url,
+        "MLFLOW_PUBLIC_URL": deployed.mlflow_url,
     }
 
 

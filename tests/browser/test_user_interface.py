@@ -1,0 +1,86 @@
+"""Airflow's and MLflow's pages as a person sees them, in a real browser.
+
+SLIPWAY_BROWSER_SITE names another Airflow and MLflow than one of our own: the fields of `Site`, as JSON.
+SLIPWAY_PICTURES names a folder that keeps what was seen.
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import httpx
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+from browser.journey import QUIET, Site, Visitor  # noqa: E402
+from standalone import started, wait_for  # noqa: E402
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = [
+    pytest.mark.containers,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH: apt-get install chromium"),
+]
+ENDED = ("success", "failed")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, job_images):
+    """The site to visit, where bike_demand has rows to train from."""
+    if given := os.environ.get("SLIPWAY_BROWSER_SITE"):
+        yield Site(**json.loads(given))
+        return
+    with started(tmp_path_factory.mktemp("site"), f"slipway-browser-{os.getpid()}") as found:
+        yield Site(found.address, found.mlflow, found.password)
+
+
+@pytest.fixture(scope="module")
+def airflow(site):
+    """A client of the site's REST API."""
+    login = {"username": site.user, "password": site.password}
+    token = httpx.post(f"{site.airflow}/auth/token", json=login).json()["access_token"]
+    with httpx.Client(base_url=f"{site.airflow}/api/v2", headers={"Authorization": f"Bearer {token}"}) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def visitor(site, tmp_path_factory):
+    pictures = Path(os.environ.get("SLIPWAY_PICTURES") or tmp_path_factory.mktemp("pictures"))
+    # Chromium's own sandbox needs what root in a container has not.
+    options = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=options)
+        context = browser.new_context(**site.context())
+        context.add_init_script(QUIET)
+        context.set_default_timeout(30_000)
+        yield Visitor(context.new_page(), site, pictures)
+        browser.close()
+
+
+def run_of(airflow, dag, **form):
+    """A run by hand, once it has ended."""
+    wait_for(lambda: airflow.get(f"/dags/{dag}").status_code == 200, 60)
+    airflow.patch(f"/dags/{dag}", json={"is_paused": False}).raise_for_status()
+    asked = airflow.post(f"/dags/{dag}/dagRuns", json={"logical_date": None, "conf": form})
+    path = f"/dags/{dag}/dagRuns/{asked.json()['dag_run_id']}"
+    return wait_for(lambda: next((run for run in [airflow.get(path).json()] if run["state"] in ENDED), None), 300)
+
+
+def test_a_person_trains_from_the_form_and_arrives_at_the_run_and_the_champion(airflow, visitor):
+    assert run_of(airflow, "bike_demand.ingest")["state"] == "success"
+    visitor.log_in()
+    visitor.see_dags()
+    visitor.read_the_docs()
+    run = visitor.trigger()
+    visitor.see_it_green(run)
+    visitor.follow_the_button(run)
+    visitor.see_the_run()
+    visitor.see_the_champion()
+
+
+def test_a_failed_task_leads_to_its_failed_run(airflow, visitor):
+    run = run_of(airflow, "bike_demand.predict", model="999")
+    assert run["state"] == "failed"
+    visitor.follow_the_button(run["dag_run_id"], "predict", "bike_demand.predict", "failed-task")
+    sync_api.expect(visitor.page.get_by_text("has no version 999").first).to_be_visible()
