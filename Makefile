@@ -76,7 +76,7 @@ check: $(READY) ## format, lint, types, Dockerfiles, compose, workflow, secrets,
 	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows docs/pipelines-ci.yml
 	@$(BIN)/zizmor --offline --quiet docs/pipelines-ci.yml
-	@git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --no-verify --exclude-files '^tests/' --exclude-secrets '^(slipway_secrets|Secrets)$$'
+	@git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --no-verify --exclude-files '^tests/' --exclude-secrets '^(slipway_secrets|Secrets|scram-sha-256)$$'
 	@$(BIN)/python -m jobs.schemas --check
 	@$(BIN)/python -m slipway.pipeline_schema --check
 	@$(BIN)/check-jsonschema --schemafile dags/pipelines/schema.json dags/pipelines/*.yaml

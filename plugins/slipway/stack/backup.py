@@ -20,7 +20,7 @@ from slipway.stack.compose import Compose
 from slipway.stack.manifest import Manifest
 from slipway.stack.stack import Stack
 
-SECRETS = "secrets.env"
+PRIVATE = "secrets.env"
 BUCKET = "bucket.tar"
 # What a restore elsewhere needs beside secrets: where the bucket is.
 KEPT = (*secret_values.LENGTHS, "S3_ENDPOINT_URL", "S3_BUCKET", "S3_REGION")
@@ -97,8 +97,8 @@ def fill(composed: Compose, folder: Path) -> None:
 
 def save_secrets(made: Manifest, deployed: Stack, folder: Path) -> None:
     lines = "".join(f"{name}={deployed.value(name)}\n" for name in KEPT if deployed.value(name))
-    (folder / SECRETS).touch(mode=0o600)
-    manifest.save(made, folder / SECRETS, lambda take: take(io.BytesIO(lines.encode())))
+    (folder / PRIVATE).touch(mode=0o600)
+    manifest.save(made, folder / PRIVATE, lambda take: take(io.BytesIO(lines.encode())))
 
 
 def members(archive: Path) -> int:

@@ -58,12 +58,12 @@ def take_secrets(folder: Path, deployed: Stack) -> None:
 
     Raises BackupError when it has another key than the one that opens the backup's connections and variables.
     """
-    saved = env_file.read(folder / backup.SECRETS)
+    saved = env_file.read(folder / backup.PRIVATE)
     held, kept = deployed.given.get(secret_values.FERNET), saved.get(secret_values.FERNET)
     if held and kept and held.value != kept.value:
         raise BackupError(
             f"{stack.ENV_FILE}:{held.number}: {secret_values.FERNET} is not the backup's: rename .env,"
-            f" and a restore takes the secrets from {folder / backup.SECRETS}"
+            f" and a restore takes the secrets from {folder / backup.PRIVATE}"
         )
     own_bucket = any(name in deployed.given for name in secret_values.BUCKET_KEYS)
     names = [name for name in saved if name not in deployed.given and not (own_bucket and name.startswith("S3_"))]

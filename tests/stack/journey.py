@@ -92,9 +92,10 @@ class Visitor:
     def see_it_green(self, run: str) -> None:
         state = f"{self.site.airflow}/api/v2/dags/{DAG}/dagRuns/{run}"
         for _ in range(300):
-            if self.page.request.get(state).json()["state"] in ("success", "failed"):
+            if (found := self.page.request.get(state).json()["state"]) in ("success", "failed"):
                 break
             self.page.wait_for_timeout(1000)
+        assert found == "success"
         self.open(f"/dags/{DAG}/runs/{run}")
         expect(self.page.get_by_text("Success", exact=True).first).to_be_visible()
         self.picture("green-run")
