@@ -4,6 +4,15 @@ set -eu
 
 : "${AIRFLOW_DB_PASSWORD:?set it in .env: make up does}" "${MLFLOW_DB_PASSWORD:?set it in .env: make up does}"
 
+user=$(id -u)
+for folder in "$(dirname "$PGDATA")" "$PGDATA"; do
+    if [ -e "$folder" ] && [ ! -O "$folder" ]; then
+        echo "$folder belongs to user $(stat -c %u "$folder") and PostgreSQL is user $user here: give the volume back" \
+            "(docker run --rm --user 0 --volumes-from $(hostname) IMAGE chown -R $user:$user $(dirname "$PGDATA"))" >&2
+        exit 1
+    fi
+done
+
 # A container that was killed leaves a process number that here may be another program's, and PostgreSQL would not start.
 # The lock, which goes on with every process that follows, is what keeps a second server from the same data.
 exec 9> "$PGDATA.lock"

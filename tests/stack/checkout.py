@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 UNPACK = ROOT.parent / "shared" / "rustfs" / "unpack"
+TEAMS = ("north", "south")
 CRON = '{ingest: "* * * * *", train: null, predict: null}'
 
 
@@ -66,7 +67,17 @@ class Checkout:
         self.team.mkdir()
         text = (ROOT / "dags" / "pipelines" / "breast_cancer.yaml").read_text()
         (self.team / "tumours.yaml").write_text(text.replace("\nsource:", f"\nschedules: {CRON}\n\nsource:", 1))
-        self.write_env(SLIPWAY_PIPELINES=self.team, SLIPWAY_RUSTFS=rustfs())
+        folders = [self.team, *(self.team_of(folder, name) for name in TEAMS)]
+        self.write_env(SLIPWAY_PIPELINES=os.pathsep.join(map(str, folders)), SLIPWAY_RUSTFS=rustfs())
+
+    @staticmethod
+    def team_of(folder, name):
+        """A folder with a team's pipeline, which takes environment, secrets and slots from what is the team's own."""
+        own = f"owner: {name}\nenv_variable: {name}_env\nsecrets_variable: {name}_secrets\npool: {name}\n"
+        text = (ROOT / "dags" / "pipelines" / "breast_cancer.yaml").read_text().replace("owner: slipway\n", own, 1)
+        (folder / name).mkdir()
+        (folder / name / f"{name}_tumours.yaml").write_text(text)
+        return folder / name
 
     def copy(self):
         known = subprocess.run(

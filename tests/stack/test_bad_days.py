@@ -167,7 +167,7 @@ def test_the_service_that_the_others_wait_for_is_named_with_its_last_words(
 ):
     waiting_services = [service("api-server", "created"), service(name, **state)]
     monkeypatch.setattr(containers, "services", lambda client, stack: waiting_services)
-    client = SimpleNamespace(logs=lambda container, tail: f"first\n{log}\n".encode())
+    client = SimpleNamespace(logs=lambda container, tail, since: f"first\n{log}\n".encode())
     (tmp_path / "log").write_text("dependency failed to start: container a is unhealthy\n")
     with pytest.raises(Exception, match=rf"^{name} .*{says}.*`docker logs a-{name}-1`; what is stored is kept"):
         waiting.follow(client, None, composing(1), tmp_path / "log")

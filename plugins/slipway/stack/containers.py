@@ -44,24 +44,35 @@ class Service:
     @property
     def failed(self) -> bool:
         """Whether waiting longer is no use; on a busy machine a server may be late by more than its checks allow."""
-        ended = self.state["Status"] in ("exited", "dead")
-        return (ended and not self.ready) or (self.ill and self.seconds > PATIENCE_SECONDS) or self.restarts > 4
+        return (self.ended and not self.ready) or (self.ill and self.seconds > PATIENCE_SECONDS) or self.restarts > 4
+
+    @property
+    def falling(self) -> bool:
+        """Whether it fell over and was started again, with no end to that yet."""
+        return self.restarts > 0 and not self.ready
+
+    @property
+    def ended(self) -> bool:
+        return self.state["Status"] in ("exited", "dead")
 
     @property
     def ill(self) -> bool:
         return self.health == "unhealthy"
 
     @property
+    def started(self) -> datetime:
+        return datetime.fromisoformat(f"{self.state['StartedAt'][:19]}+00:00")
+
+    @property
     def seconds(self) -> float:
         """How long ago it was started."""
-        started = datetime.fromisoformat(f"{self.state['StartedAt'][:19]}+00:00")
-        return (datetime.now(UTC) - started).total_seconds()
+        return (datetime.now(UTC) - self.started).total_seconds()
 
     @property
     def word(self) -> str:
         if self.once and self.ready:
             return "done"
-        if self.state["Status"] in ("exited", "dead"):
+        if self.ended:
             return f"ended with exit code {self.state['ExitCode']}"
         if self.restarts and not self.ready:
             return f"fell over {self.restarts} times"
@@ -115,11 +126,13 @@ def volumes(client: docker.APIClient, stack: Stack) -> list[str]:
 
 
 def last_words(client: docker.APIClient, service: Service) -> str:
-    """What its health check said of it, else the line of its log that tells most: the last one that names a fault."""
+    """What its health check said of it, else the last line of its log since its start that names a fault."""
     checks = (service.state.get("Health") or {}).get("Log") or []
     if service.ill and checks and checks[-1]["Output"].strip():
         return str(checks[-1]["Output"].strip().splitlines()[-1][:500])
-    said = client.logs(service.container_id, tail=40).decode(errors="replace").splitlines()
+    # How an earlier start ended is another story. One that never started has no time that an engine takes.
+    since = max(int(service.started.timestamp()), 1)
+    said = client.logs(service.container_id, tail=40, since=since).decode(errors="replace").splitlines()
     lines = [line.strip() for line in said if line.strip()]
     telling = [line for line in lines if any(word in line.lower() for word in TELLING)]
     return (telling or lines or ["its log is empty"])[-1][:500]

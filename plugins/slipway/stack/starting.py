@@ -7,7 +7,18 @@ from slipway.embedded import engine_project
 from slipway.errors import EnvFileError
 from slipway.progress import say
 from slipway.settings import Settings
-from slipway.stack import compose, compose_program, containers, env_file, host, pinned, secret_values, stack, waiting
+from slipway.stack import (
+    compose,
+    compose_program,
+    containers,
+    env_file,
+    host,
+    pinned,
+    secret_values,
+    stack,
+    stopping,
+    waiting,
+)
 from slipway.stack.compose import Compose
 from slipway.stack.stack import Stack
 
@@ -75,12 +86,24 @@ def known(deployed: Settings) -> dict[str, str]:
 def start(client: docker.APIClient, composed: Compose, *services: str) -> None:
     """Bring services up, all of them unless some are named, and wait until they are ready."""
     log = settings.ROOT / ".slipway" / "logs" / "up.log"
+    calm(client, composed.stack)
+    before = {waiting.start_of(service) for service in containers.services(client, composed.stack) if service.ended}
     # Compose gives up at the first failed health check, and on a busy machine some fail on the way.
     for _ in range(TRIES):
         with composed.start(log, "up", "--detach", "--remove-orphans", *services) as composing:
-            if waiting.follow(client, composed.stack, composing, log, services):
+            if waiting.follow(client, composed.stack, composing, log, services, before):
                 return
     raise waiting.refused(log)
+
+
+def calm(client: docker.APIClient, deployed: Stack) -> None:
+    """Stop what falls over again and again, so that it begins anew with what it needs.
+
+    The engine waits longer before each try, and its count of them would be taken for a fault of this start.
+    """
+    for service in containers.services(client, deployed):
+        if service.falling:
+            stopping.stop_one(service)
 
 
 def report(deployed: Stack) -> str:

@@ -2,6 +2,7 @@
 
 import subprocess
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import docker
@@ -18,9 +19,16 @@ UNHEALTHY = "dependency failed to start"
 
 
 def follow(
-    client: docker.APIClient, stack: Stack, composing: "subprocess.Popen[bytes]", log: Path, only: tuple[str, ...] = ()
+    client: docker.APIClient,
+    stack: Stack,
+    composing: "subprocess.Popen[bytes]",
+    log: Path,
+    only: tuple[str, ...] = (),
+    before: Collection[tuple[str, str]] = (),
 ) -> bool:
     """True when compose has ended and every service is ready, or those that are named.
+
+    `before` are the starts that had ended when this one began: compose hasn't come to those services yet.
 
     False when compose gave up on a service that was late and has come round, so that it may be asked again.
 
@@ -32,15 +40,17 @@ def follow(
         over = composing.poll() is not None
         now = [service for service in containers.services(client, stack) if not only or service.name in only]
         waited_for = [service for service in now if not service.ready]
+        begun = [service for service in waited_for if start_of(service) not in before]
         told |= tell(line, [service for service in now if service.ready and start_of(service) not in told])
         line.running(f"waiting for {', '.join(service.name for service in waited_for) or 'compose'},")
         if over and now and not waited_for and not composing.returncode:
             line.done(f"{len(now)} are ready")
             return True
-        if over and UNHEALTHY in text_of(log) and not any(service.ill or service.failed for service in waited_for):
+        lasting = any(service.ill or service.failed or service.falling for service in begun)
+        if over and UNHEALTHY in text_of(log) and not lasting:
             line.broken_off()
             return False
-        give_up(client, over, composing.returncode, waited_for, line, log)
+        give_up(client, over, composing.returncode, begun, line, log)
         time.sleep(STEP_SECONDS)
 
 
@@ -62,11 +72,12 @@ def give_up(
     """Raises StackError where waiting longer is no use."""
     failed = [service for service in waited_for if service.failed]
     late = line.seconds > LIMIT_SECONDS
-    still_ill = any(service.ill for service in waited_for) and not failed
+    still_ill = any(service.ill or service.falling for service in waited_for) and not failed
     if not late and (not over or still_ill or not (exit_code or failed)):
         return
     line.broken_off()
-    blamed = first(failed) or (first(waited_for) if late else None)
+    fallen = [service for service in waited_for if service.failed or service.falling]
+    blamed = first(fallen) or (first(waited_for) if late else None)
     if blamed is None:
         raise refused(log)
     raise StackError(
