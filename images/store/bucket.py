@@ -27,14 +27,14 @@ class Bucket:
     region: str
     own: bool
 
-    def client(self, secret_key: str = "") -> Any:
+    def client(self, secret_key: str = "", patience_seconds: int = 60) -> Any:
         return boto3.client(
             "s3",
             endpoint_url=self.endpoint,
             aws_access_key_id=self.access_key,
             aws_secret_access_key=secret_key or self.secret_key,
             region_name=self.region,
-            config=Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 3}),
+            config=Config(connect_timeout=5, read_timeout=patience_seconds, retries={"total_max_attempts": 3}),
         )
 
     def objects(self, prefix: str = "") -> Iterator[tuple[str, int]]:

@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -10,8 +11,8 @@ import pytest
 from stack.checkout import Checkout, docker
 
 from slipway import ports
-from slipway.errors import NoRoomError, PortTakenError
-from slipway.stack import containers, host, waiting
+from slipway.errors import NoRoomError, PortTakenError, StackError
+from slipway.stack import containers, host, starting, stopping, waiting
 
 GIB = 2**30
 
@@ -190,3 +191,30 @@ def test_a_server_that_was_started_a_moment_ago_may_be_late():
 def test_a_port_that_is_taken_between_the_check_and_the_start_is_told(tmp_path):
     (tmp_path / "log").write_text("one\nBind for 127.0.0.1:8080 failed: port is already allocated\n")
     assert isinstance(waiting.refused(tmp_path / "log"), PortTakenError)
+
+
+@pytest.mark.parametrize(("own_store", "internal", "says"), [(False, True, "lacks the"), (True, False, "has a")])
+def test_the_network_of_another_kind_of_store_is_not_taken_over(own_store, internal, says):
+    client = SimpleNamespace(networks=lambda names: [{"Name": names[0], "Internal": internal}])
+    with pytest.raises(StackError, match=rf"a-jobs {says} way out .*`make down`"):
+        host.check_network(client, SimpleNamespace(name="a", own_store=own_store))
+    host.check_network(client, SimpleNamespace(name="a", own_store=internal))
+
+
+def test_what_ended_before_this_start_is_not_blamed_but_what_falls_over_now(monkeypatch, tmp_path):
+    scheduler, postgres = service("scheduler", "exited", ExitCode=1), service("postgres", "restarting")
+    postgres = replace(postgres, restarts=5)
+    monkeypatch.setattr(containers, "services", lambda client, stack: [scheduler, postgres])
+    client = SimpleNamespace(logs=lambda container, tail, since: b"the data is of PostgreSQL 16\n")
+    (tmp_path / "log").write_text("dependency failed to start: container a-postgres-1 is unhealthy\n")
+    before = {waiting.start_of(scheduler)}
+    with pytest.raises(StackError, match=r"^postgres fell over 5 times: the data is of PostgreSQL 16"):
+        waiting.follow(client, None, composing(1), tmp_path / "log", before=before)
+
+
+def test_what_falls_over_again_and_again_begins_anew(monkeypatch):
+    stopped, seen = [], [replace(service("scheduler", "restarting"), restarts=9), service("postgres", "running")]
+    monkeypatch.setattr(containers, "services", lambda client, stack: seen)
+    monkeypatch.setattr(stopping, "stop_one", stopped.append)
+    starting.calm(None, None)
+    assert stopped == seen[:1]

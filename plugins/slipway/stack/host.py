@@ -107,6 +107,16 @@ def check_room(client: docker.APIClient) -> str:
     return f"warning: only {said}: the databases stop when nothing is left (`docker system df` shows what takes room)"
 
 
+def check_network(client: docker.APIClient, stack: Stack) -> None:
+    """Raises StackError for the jobs' network of another kind of store: compose leaves a network as it was made."""
+    for found in client.networks(names=[f"{stack.name}-jobs"]):
+        if found["Name"] == f"{stack.name}-jobs" and found["Internal"] != stack.own_store:
+            raise StackError(
+                f"the network {found['Name']} {'has a' if stack.own_store else 'lacks the'} way out that a store by"
+                " S3_ENDPOINT_URL needs: that setting changed, so `make down` (it keeps the data), then `make up`"
+            )
+
+
 def check_readable(stack: Stack) -> None:
     """Raises SettingsError for a mounted file that the services' users could not read."""
     for folder in [*(settings.ROOT / name for name in MOUNTED), *stack.settings.pipelines[1:]]:

@@ -48,6 +48,7 @@ def ready(client: docker.APIClient) -> Stack:
     compose.write_override(deployed)
     host.check_readable(deployed)
     host.check_ports(client, deployed)
+    host.check_network(client, deployed)
     if warning := host.check_room(client):
         say(warning)
     return deployed
