@@ -8,9 +8,10 @@ from contextlib import suppress
 from docker.errors import ImageNotFound
 from probe_runs import FOLDER
 
+from images.recipe import read_lock
 from slipway import settings
 
-BASE = "slipway-base:0.1.0"
+BASE = read_lock()["base"].reference
 LABELS = {
     "org.opencontainers.image.version": "0.1.0",
     "org.opencontainers.image.revision": "abc1234",

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from slipway.stack import secret_values
+
 FILE = Path(__file__).resolve().parents[1] / "docker-compose.yaml"
 COMPOSE = yaml.safe_load(FILE.read_text(encoding="utf-8"))
 SERVICES = COMPOSE["services"]
@@ -57,6 +59,7 @@ def test_a_service_is_held_to_what_every_container_is(name):
 @pytest.mark.parametrize("name", sorted(SECRETS))
 def test_a_service_is_given_the_secrets_that_it_needs_and_no_others(name):
     every = set().union(*SECRETS.values())
+    assert every == set(secret_values.LENGTHS)
     assert filled_in(SERVICES[name]["environment"]) & every == SECRETS[name]
     assert filled_in(SERVICES[name].get("command")) == set()
 

@@ -12,6 +12,8 @@ import sqlalchemy
 import variables
 from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
 from airflow.utils.db import _get_script_object
+from airflow.utils.db_manager import RunDBManager
+from airflow.utils.session import create_session
 from airflow.version import version
 from alembic.migration import MigrationContext
 from werkzeug.security import check_password_hash
@@ -57,7 +59,13 @@ def state() -> State:
         return "empty"
     if current not in {script.revision for script in scripts.walk_revisions()}:
         return "ahead"
-    return "ready" if current in scripts.get_heads() else "behind"
+    return "ready" if current in scripts.get_heads() and providers_are_ready() else "behind"
+
+
+def providers_are_ready() -> bool:
+    """Whether the tables of providers, the login's among them, are at their newest as well."""
+    with create_session() as session:
+        return bool(RunDBManager().check_migration(session))
 
 
 def keep_administrator(password: str) -> None:

@@ -1,6 +1,7 @@
 -- One role and database for each application; run at each start, so that `.env` is what counts.
--- A statement that fails would be logged with its text, and the text holds a password.
+-- A statement that fails or is slow would be logged with its text, and the text holds a password.
 SET log_min_error_statement = panic;
+SET log_min_duration_statement = -1;
 \getenv airflow_password AIRFLOW_DB_PASSWORD
 \getenv mlflow_password MLFLOW_DB_PASSWORD
 

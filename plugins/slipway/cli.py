@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from slipway.stack.stack import Stack
 
 Arguments = argparse.Namespace
+# What to do after Ctrl-C, where a word leaves something running.
+NEXT = {
+    **dict.fromkeys(("demo", "mlflow", "stop", "airflow"), "`make stop` ends what still runs"),
+    "up": "`make down` ends what still runs",
+}
 
 
 def main(given: list[str] | None = None) -> int:
@@ -30,7 +35,7 @@ def main(given: list[str] | None = None) -> int:
         print(f"slipway: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("slipway: stopped; `make stop` ends what still runs", file=sys.stderr)
+        print(f"slipway: stopped; {NEXT.get(arguments.word, 'run it again')}", file=sys.stderr)
         return 130
 
 

@@ -94,7 +94,7 @@ class Container:
         deployed = settings.read()
         return EngineAwayError(
             f"the engine refused to start {job}: {error.explanation}: is the network {deployed.network} there"
-            " (`make mlflow` makes it), and has the engine room for one more container?"
+            " (SLIPWAY_NETWORK names it), and has the engine room for one more container?"
         )
 
     def host_config(self, request: JobRequest, limits: Limits) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import docker
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
-from docker import TLSConfig
+from docker import TLSConfig, auth
 from docker.errors import TLSParameterError
 
 from slipway import engine
@@ -57,7 +57,8 @@ def of(connection_id: str | None) -> EngineConnection:
     address = str(found.extra_dejson.get("engine") or "")
     if address.startswith("ssh://") and find_spec("paramiko") is None:
         raise SettingsError(f"Airflow connection {connection_id}: ssh:// needs the package paramiko beside Airflow")
-    host = (found.host or "").split("://")[-1].split("/")[0]
+    # Docker's own registry has an address for logins, and another name in references.
+    host = auth.resolve_index_name((found.host or "").split("://")[-1].split("/")[0])
     return EngineConnection(
         address,
         tls(connection_id, found.extra_dejson),

@@ -67,7 +67,10 @@ def inputs_of(url: str, run: str, login: Login = None) -> dict[str, Any]:
 def runs_tagged(url: str, tags: dict[str, str], login: Login = None) -> list[dict[str, Any]]:
     """Runs of all experiments that carry all of these tags, newest first; values hold no quote."""
     path = "/api/2.0/mlflow/experiments/search"
-    experiments = ask(url, "GET", path, login, params={"max_results": 1000}).get("experiments", [])
+    answer = ask(url, "GET", path, login, params={"max_results": 1000})
+    if answer is None:
+        raise TrackingAwayError(f"what answers at {url} is no MLflow: correct MLFLOW_TRACKING_URI")
+    experiments = answer.get("experiments", [])
     # MLflow refuses to search in none.
     if not experiments:
         return []

@@ -50,24 +50,29 @@ class Settings:
         return f"http://127.0.0.1:{self.mlflow_port}"
 
 
-def read(dags: Path | None = None) -> Settings:
+def given() -> dict[str, str]:
+    """What is set: in the environment, else in `.env`."""
+    return {**dotenv(HOME / ".env"), **os.environ}
+
+
+def read(dags: Path | None = None, told: dict[str, str] | None = None) -> Settings:
     """Read the settings at the moment of the call; pipelines are found beside the DAG files of the folder `dags`.
 
     Raises SettingsError for a value that can't be used.
     """
-    given = {**dotenv(HOME / ".env"), **os.environ}
-    project = given.get("SLIPWAY_PROJECT") or "slipway"
+    told = given() if told is None else told
+    project = told.get("SLIPWAY_PROJECT") or "slipway"
     return Settings(
         project=project,
-        runtime=one_of("SLIPWAY_RUNTIME", given.get("SLIPWAY_RUNTIME", ""), ("", *RUNTIMES)),
-        state=Path(given.get("SLIPWAY_STATE") or HOME / ".slipway").absolute(),
-        mlflow_port=whole("MLFLOW_PORT", given.get("MLFLOW_PORT") or "5050", 1, 65535),
-        network=given.get("SLIPWAY_NETWORK") or project,
-        lake_volume=given.get("SLIPWAY_LAKE_VOLUME") or f"{project}-lake",
-        retries=whole("SLIPWAY_RETRIES", given.get("SLIPWAY_RETRIES") or "2", 0, 100),
-        jobs=Path(given.get("SLIPWAY_JOBS") or HOME / "jobs"),
-        images=Path(given.get("SLIPWAY_IMAGES") or HOME / "images"),
-        pipelines=pipeline_folders(dags, given.get("SLIPWAY_PIPELINES", "")),
+        runtime=one_of("SLIPWAY_RUNTIME", told.get("SLIPWAY_RUNTIME", ""), ("", *RUNTIMES)),
+        state=Path(told.get("SLIPWAY_STATE") or HOME / ".slipway").absolute(),
+        mlflow_port=whole("MLFLOW_PORT", told.get("MLFLOW_PORT") or "5050", 1, 65535),
+        network=told.get("SLIPWAY_NETWORK") or project,
+        lake_volume=told.get("SLIPWAY_LAKE_VOLUME") or f"{project}-lake",
+        retries=whole("SLIPWAY_RETRIES", told.get("SLIPWAY_RETRIES") or "2", 0, 100),
+        jobs=Path(told.get("SLIPWAY_JOBS") or HOME / "jobs"),
+        images=Path(told.get("SLIPWAY_IMAGES") or HOME / "images"),
+        pipelines=pipeline_folders(dags, told.get("SLIPWAY_PIPELINES", "")),
     )
 
 
@@ -91,7 +96,10 @@ def dotenv(path: Path) -> dict[str, str]:
     """The `NAME=value` lines of an env file; an absent file is an empty one."""
     if not path.is_file():
         return {}
-    pairs = (re.match(r"\s*(?:export\s+)?([A-Za-z_]\w*)=(.*)", line) for line in path.read_text().splitlines())
+    pairs = (
+        re.match(r"\s*(?:export\s+)?([A-Za-z_]\w*)=(.*)", line)
+        for line in path.read_text("utf-8", "replace").splitlines()
+    )
     return {pair[1]: pair[2].strip().strip("'\"") for pair in pairs if pair}
 
 

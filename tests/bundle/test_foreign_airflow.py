@@ -5,6 +5,7 @@ import os
 import secrets
 import subprocess
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -15,7 +16,7 @@ from test_standalone import ended_runs, outputs, predicted, states
 
 from slipway import cli, engine, image_refs, settings
 
-pytestmark = pytest.mark.containers
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(1800)]
 PROJECT = f"slipway-foreign-{os.getpid()}"
 TOKEN = secrets.token_hex(12)
 GATE = Path(__file__).with_name("token_gate.py")
@@ -60,10 +61,21 @@ def gate(job_images):
         run(client, image, "mlflow", None, {})
         command = ["python", "-c", GATE.read_text(), TOKEN, "mlflow", "5000"]
         run(client, image, "gate", command, {8080: ("127.0.0.1", port)})
-        yield f"http://127.0.0.1:{port}"
-        for name in ("mlflow", "gate"):
-            client.remove_container(f"{PROJECT}-{name}", v=True, force=True)
-        client.remove_network(network)
+        try:
+            wait_for(lambda: answers(f"http://127.0.0.1:{port}"), 120)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            for name in ("mlflow", "gate"):
+                client.remove_container(f"{PROJECT}-{name}", v=True, force=True)
+            client.remove_network(network)
+
+
+def answers(gate):
+    """Whether MLflow is there for who shows the token."""
+    with suppress(httpx.HTTPError):
+        asked = "/api/2.0/mlflow/experiments/search?max_results=1"
+        return httpx.get(gate + asked, headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+    return False
 
 
 def run(client, image, name, command, bindings):

@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 from itertools import islice
+from pathlib import Path
 
 import pytest
 import yaml
@@ -35,8 +37,9 @@ def environment(workspace):
     told = {name: value.replace("${{ github.workspace }}", str(workspace)) for name, value in asked.items()}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     ours = {"SLIPWAY_STATE": str(workspace / "state"), "MLFLOW_PORT": free_port(), "DOCKER_HOST": NOWHERE}
-    yield {**kept, **told, **ours, "SLIPWAY_PROJECT": f"slipway-users-ci-{os.getpid()}"}
-    subprocess.run([settings.ROOT / ".venv/bin/slipway", "stop", "--volumes"], env={**kept, **told, **ours}, check=True)
+    whole = {**kept, **told, **ours, "SLIPWAY_PROJECT": f"slipway-users-ci-{os.getpid()}"}
+    yield whole
+    subprocess.run([settings.ROOT / ".venv/bin/slipway", "stop", "--volumes"], env=whole, check=True)
 
 
 def run(step, environment):
@@ -50,13 +53,23 @@ def run(step, environment):
     )
 
 
+def states(folder, kind):
+    """State by task of the DAG run that the workflow left in Airflow's database."""
+    asked = "select task_id, state from task_instance where dag_id = ?"
+    with sqlite3.connect(Path(folder) / "airflow" / "airflow.db") as database:
+        return dict(database.execute(asked, [f"bike_hour.{kind}"]).fetchall())
+
+
 def test_a_good_pipeline_passes_every_step(environment):
     names = [step["name"] for step in STEPS if "run" in step]
     assert len(names) == 4, names
     for step in (step for step in STEPS if "run" in step):
         done = run(step, environment)
         assert done.returncode == 0, f"{step['name']}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
-    assert done.stdout.count("DagRun Finished") == 3 or "bike_hour.predict" in done.stdout + done.stderr
+    ended = [states(environment["SLIPWAY_STATE"], kind) for kind in ("ingest", "train", "predict")]
+    # A model of two months may lose against a baseline; then nothing is promoted, and nobody predicts.
+    assert [sorted(one)[0] for one in ended[:2]] == ["ingest", "promote"]
+    assert (ended[0]["ingest"], ended[1]["train"]) == ("success", "success")
 
 
 def test_a_wrong_key_and_a_missing_column_stop_it(environment, workspace):
@@ -65,7 +78,10 @@ def test_a_wrong_key_and_a_missing_column_stop_it(environment, workspace):
     pipeline.write_text(YAML.read_text().replace("features:", "feature:"))
     done = run(check, environment)
     assert done.returncode != 0
-    assert "feature" in done.stdout + done.stderr
+    assert "'feature'" in done.stdout + done.stderr
+    by_airflow = run({"run": check["run"].splitlines()[1]}, environment)
+    assert by_airflow.returncode == 64
+    assert "did you mean 'features'?" in by_airflow.stdout + by_airflow.stderr
     pipeline.write_text(YAML.read_text().replace("  windspeed:", "  wind_speed:").replace("windspeed]", "wind_speed]"))
     assert run(check, environment).returncode == 0
     assert run(land, environment).returncode == 0

@@ -50,7 +50,8 @@ os.environ["MLFLOW_JOBS_PASSWORD"] = "of-the-jobs-2"
 print(prepare.main([]), lets_in("jobs", "of-the-jobs-1")[0], lets_in("jobs", "of-the-jobs-2")[0])
 """)
     assert complaints == []
-    assert [line for line in printed if "tables:" in line] == [line for line in printed[:2] if "none -> " in line]
+    made = [line for line in printed if "tables:" in line]
+    assert (len(made), made) == (2, [line for line in printed[:2] if "none -> " in line])
     assert printed.count("MLflow's database is ready for MLflow 3.17.2") == 3
     assert [line for line in printed if line[0] in "0("] == ["0 0", "(True, True) (True, False)", "0 False True"]
 

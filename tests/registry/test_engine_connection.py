@@ -18,6 +18,7 @@ class Forwarder(threading.Thread):
 
     def __init__(self, path):
         super().__init__(daemon=True)
+        self.engine = engine.host().removeprefix("unix://")
         self.asked = 0
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(path))
@@ -28,7 +29,7 @@ class Forwarder(threading.Thread):
             near, _ = self.listener.accept()
             self.asked += 1
             far = socket.socket(socket.AF_UNIX)
-            far.connect(engine.host().removeprefix("unix://"))
+            far.connect(self.engine)
             for source, sink in ((near, far), (far, near)):
                 threading.Thread(target=pass_on, args=(source, sink), daemon=True).start()
 
@@ -52,8 +53,7 @@ def test_a_task_runs_on_the_engine_that_its_connection_names(images, tmp_path, m
     second.start()
     connection(monkeypatch, engine=f"unix://{path}")
     # Were it asked, this machine's own engine would not answer.
-    host = engine.host()
-    monkeypatch.setattr(engine, "host", lambda: "unix:///nowhere/docker.sock" if not second.asked else host)
+    monkeypatch.setattr(engine, "host", lambda: "unix:///nowhere/docker.sock")
     result, _, lines = run_probe("done", docker_conn_id="second")
     assert result["status"] == "done"
     assert second.asked > 3

@@ -31,6 +31,14 @@ def docker(*words, check=True, env=None):
     return done.stdout
 
 
+def log(container):
+    """All that a container has printed; servers and tracebacks take the second stream."""
+    done = subprocess.run(
+        ["docker", "logs", container], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    return done.stdout
+
+
 def rustfs():
     """The folder with the store's program where one is to be had here; else the test is skipped with the reason."""
     if named := os.environ.get("SLIPWAY_RUSTFS"):
@@ -144,7 +152,7 @@ class Checkout:
     def look_at_jobs(self):
         """Keep what the engine shows of the job containers that are there at this moment."""
         for each in docker("ps", "--all", "--quiet", "--filter", f"label=slipway.project={self.name}").split():
-            shown = docker("inspect", each, check=False) + docker("logs", each, check=False)
+            shown = docker("inspect", each, check=False) + log(each)
             self.seen[each] = self.seen.get(each, "") + shown
 
     @property

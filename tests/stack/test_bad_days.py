@@ -63,6 +63,7 @@ def test_a_half_written_env_is_named_with_its_line_and_stays_as_it_is(checkout):
 @pytest.mark.containers
 def test_an_engine_without_compose_v2_is_told_what_to_install(checkout, tmp_path):
     # Neither Docker's plugin, nor a program of its own, nor apt to fetch one.
+    (checkout.root / ".slipway" / "bin").mkdir(parents=True, exist_ok=True)
     (checkout.root / ".slipway" / "bin").rename(checkout.root / ".slipway" / "aside")
     try:
         said = one_line(checkout.slipway("up", PATH=str(tmp_path), DOCKER_HOST="unix:///var/run/docker.sock"), 69)

@@ -8,15 +8,14 @@ import shutil
 from pathlib import Path
 
 import pytest
-
-sync_api = pytest.importorskip("playwright.sync_api")
-
-from stack.checkout import wait_for  # noqa: E402
-from stack.journey import QUIET, Site, Visitor  # noqa: E402
+from playwright import sync_api
+from stack.checkout import wait_for
+from stack.journey import QUIET, Site, Visitor
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.containers,
+    pytest.mark.timeout(2400),
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH: apt-get install chromium"),
 ]
 ENDED = ("success", "failed")
@@ -52,7 +51,10 @@ def visitor(site, tmp_path_factory):
         context = browser.new_context(**site.context())
         context.add_init_script(QUIET)
         context.set_default_timeout(30_000)
-        yield Visitor(context.new_page(), site, pictures)
+        sync_api.expect.set_options(timeout=30_000)
+        visitor = Visitor(context.new_page(), site, pictures)
+        visitor.log_in()
+        yield visitor
         browser.close()
 
 
@@ -66,7 +68,6 @@ def run_of(airflow, dag, **form):
 
 
 def test_a_person_trains_from_the_form_and_arrives_at_the_run_and_the_champion(airflow, visitor):
-    visitor.log_in()
     visitor.see_dags()
     visitor.read_the_docs()
     run = visitor.trigger()

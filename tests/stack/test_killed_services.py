@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from stack.checkout import docker, wait_for
@@ -19,22 +20,29 @@ def kill(stack, service):
 
     `docker kill` would tell the engine that somebody wants it stopped.
     """
-    process = stack.containers()[service]["State"]["Pid"]
-    try:
-        os.kill(process, signal.SIGKILL)
-    except (PermissionError, ProcessLookupError) as error:
-        pytest.skip(
-            f"the engine's processes are out of reach from here ({error}): this needs root beside a local engine"
-        )
+    found = wait_for(lambda: running(stack, service), 120)
+    process = Path(f"/proc/{found['State']['Pid']}")
+    if os.geteuid() != 0 or found["Id"] not in (process / "cgroup").read_text():
+        pytest.skip("the engine's processes are out of reach from here: this needs root beside a local engine")
+    os.kill(int(process.name), signal.SIGKILL)
+    wait_for(lambda: stack.containers()[service]["RestartCount"] > found["RestartCount"], 60)
+
+
+def running(stack, service):
+    """The container, once it has a process; one that is about to be started again has none."""
+    found = stack.containers()[service]
+    return found if found["State"]["Running"] and found["State"]["Pid"] > 0 else None
 
 
 def jobs(stack):
-    return docker("ps", "--quiet", "--filter", f"label=slipway.project={stack.name}").split()
+    return docker("ps", "--all", "--quiet", "--filter", f"label=slipway.project={stack.name}").split()
 
 
 def healthy(stack):
     states = {name: found["State"] for name, found in stack.containers().items() if name in SERVICES}
-    return all(state["Running"] and state["Health"]["Status"] == "healthy" for state in states.values())
+    return len(states) == len(SERVICES) and all(
+        state["Running"] and state["Health"]["Status"] == "healthy" for state in states.values()
+    )
 
 
 def runs_of(stack, run):
@@ -54,7 +62,7 @@ def runs_of(stack, run):
 
 @pytest.mark.parametrize("victims", ROUNDS, ids="-".join)
 def test_killed_services_come_back_and_the_chain_ends_as_if_nothing_had_been(stack, chain, victims):
-    assert chain["train"]["train"] == {"success"}
+    assert "success" in chain["train"]["train"]
     asked = stack.airflow.post(
         "/dags/bike_demand.train/dagRuns", json={"logical_date": None, "conf": {"force": True}}
     ).json()
@@ -62,7 +70,6 @@ def test_killed_services_come_back_and_the_chain_ends_as_if_nothing_had_been(sta
     wait_for(lambda: jobs(stack), 120)
     for victim in victims:
         kill(stack, victim)
-        wait_for(lambda victim=victim: stack.containers()[victim]["State"]["Running"], 60)
     wait_for(lambda: healthy(stack), 300)
     ended = wait_for(
         lambda: next((r for r in [stack.airflow.get(path).json()] if r["state"] in ("success", "failed")), None), 600

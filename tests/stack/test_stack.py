@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from stack.checkout import docker, wait_for
+from stack.checkout import TEAMS, log, wait_for
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(1200)]
 SERVERS = ["api-server", "dag-processor", "mlflow", "postgres", "scheduler", "store"]
@@ -18,7 +18,13 @@ pages = store.get_paginator("list_objects_v2").paginate(Bucket=os.environ["BUCKE
 print(json.dumps({found["Key"]: found["Size"] for page in pages for found in page.get("Contents", [])}))
 """
 ASK = """
-import os, urllib.error, urllib.request
+import os, socket, urllib.error, urllib.request
+for place in os.environ["PLACES"].split():
+    try:
+        socket.create_connection(place.split(":"), 5).close()
+        print("open")
+    except OSError:
+        print("away")
 for address in os.environ["ADDRESSES"].split():
     try:
         print(urllib.request.urlopen(address, timeout=10).status)
@@ -48,6 +54,10 @@ def holdings(stack):
         "models": sorted((model["name"], model["version"], model["run_id"]) for model in models),
         "tables": sorted(key for key in objects(stack) if "/_delta_log/" in key),
     }
+
+
+def networks(container):
+    return container["NetworkSettings"]["Networks"]
 
 
 def pause_all(stack):
@@ -92,6 +102,9 @@ def test_a_cron_schedule_in_a_folder_of_a_teams_own_runs_by_itself(stack):
         return [run for run in runs if (run["run_type"], run["state"]) == ("scheduled", "success")]
 
     assert wait_for(look, 150)
+    assert airflow.patch("/dags/tumours.ingest", json={"is_paused": True}).status_code == 200
+    running = "/dags/tumours.ingest/dagRuns?state=running&state=queued"
+    wait_for(lambda: airflow.get(running).json()["total_entries"] == 0, 120)
 
 
 def test_runs_metrics_and_model_are_in_mlflow_on_postgresql(stack, chain):
@@ -106,7 +119,7 @@ def test_the_lake_and_the_artifacts_are_objects_of_the_bucket(stack, chain):
     keys = objects(stack)
     for place in ("lake/bike_demand/raw/_delta_log/", "lake/bike_demand/predictions/", "mlflow/"):
         assert [key for key in keys if key.startswith(place)] != []
-    assert {key.split("/")[0] for key in keys} == {"lake", "mlflow"}
+    assert {key.split("/")[0] for key in keys} - set(TEAMS) == {"lake", "mlflow"}
 
 
 def test_a_file_lands_in_the_bucket_as_a_whole_and_a_second_one_replaces_it(stack, tmp_path):
@@ -142,16 +155,20 @@ def test_only_two_ports_are_published_and_on_loopback_alone(stack):
 def test_store_and_mlflow_refuse_who_has_no_login_and_jobs_reach_nothing_else(stack):
     image = stack.containers()["store-init"]["Image"]
     mlflow = "http://mlflow:5000/api/2.0/mlflow/experiments/search?max_results=1"
-    asked = ["http://store:9000/slipway?list-type=2", mlflow, "http://postgres:5432", "http://api-server:8080"]
-    assert stack.inside(image, ASK, ADDRESSES=" ".join(asked)).split() == ["403", "401", "away", "away"]
+    found = stack.containers()
+    backend = [one["IPAddress"] for name in ("postgres", "api-server") for one in networks(found[name]).values()]
+    places = " ".join(["store:9000", "postgres:5432", "api-server:8080", f"{backend[0]}:5432", f"{backend[1]}:8080"])
+    told = stack.inside(image, ASK, PLACES=places, ADDRESSES=f"http://store:9000/slipway?list-type=2 {mlflow}")
+    assert told.split() == ["open", "away", "away", "away", "away", "403", "401"]
     outside = [f"http://127.0.0.1:{stack.mlflow_port}/api/2.0/mlflow/experiments/search?max_results=1",
                f"http://127.0.0.1:{stack.airflow_port}/api/v2/dags"]  # fmt: skip
     assert [httpx.get(address).status_code for address in outside] == [401, 401]
 
 
 def test_no_secret_stands_in_what_the_engine_shows_of_jobs_or_in_any_log(stack, chain):
-    logs = {name: docker("logs", found["Id"]) for name, found in stack.containers().items()}
+    logs = {name: log(found["Id"]) for name, found in stack.containers().items()}
     assert len(stack.seen) >= 3
+    assert [name for name in SERVERS if not logs[name]] == []
     shown = {**stack.seen, **logs}
     secrets = {name: value for name, value in stack.secrets.items() if name != "S3_ACCESS_KEY"}
     assert len(secrets) == 12

@@ -10,6 +10,7 @@ import requests
 from docker.errors import APIError, NotFound
 
 from slipway.errors import EngineAwayError
+from slipway.progress import say
 from slipway.settings import Settings
 
 PROJECT = "slipway.project"
@@ -24,8 +25,7 @@ def faults_told() -> Iterator[None]:
         yield
     except APIError as error:
         raise EngineAwayError(
-            f"the Docker engine refused: {error.explanation or error}: correct what it names,"
-            " or run `make stop` and try again"
+            f"the Docker engine refused: {error.explanation or error}: correct what it names, then run it again"
         ) from error
     except requests.RequestException as error:
         raise EngineAwayError(f"the Docker engine broke off ({error}): see `docker info`, then try again") from error
@@ -77,10 +77,13 @@ def remove_data(client: docker.APIClient, deployed: Settings) -> list[str]:
     # The engine makes a volume without labels when a job is the first to name it.
     by_name = {f"{deployed.project}-lake", deployed.mlflow_volume}
     names = {volume["Name"] for volume in volumes(client, deployed)} | by_name
-    said = [remove(client.remove_volume, name, f"volume {name}") for name in sorted(names)]
-    networks = client.networks(filters=owned(deployed))
-    said += [remove(client.remove_network, network["Id"], f"network {network['Name']}") for network in networks]
-    return list(filter(None, said))
+    refused: list[str] = []
+    removed = remove(client.remove_volume, {name: f"volume {name}" for name in sorted(names)}, refused)
+    networks = {network["Id"]: f"network {network['Name']}" for network in client.networks(filters=owned(deployed))}
+    removed += remove(client.remove_network, networks, refused)
+    for one in refused:
+        say(f"not removed: {one}")
+    return removed
 
 
 def volumes(client: docker.APIClient, deployed: Settings) -> list[dict[str, Any]]:
@@ -88,12 +91,16 @@ def volumes(client: docker.APIClient, deployed: Settings) -> list[dict[str, Any]
     return found
 
 
-def remove(remover: Any, name: str, title: str) -> str:
-    """What was removed, what could not be and why, or nothing where it was not there."""
-    try:
-        remover(name)
-    except NotFound:
-        return ""
-    except APIError as error:
-        return f"not {title}: {error.explanation}"
-    return title
+def remove(remover: Any, titles: dict[str, str], refused: list[str]) -> list[str]:
+    """The titles of what was removed; what could not be goes to `refused`, with why. What is not there is neither."""
+    removed = []
+    for name, title in titles.items():
+        try:
+            remover(name)
+        except NotFound:
+            continue
+        except APIError as error:
+            refused.append(f"{title} ({error.explanation})")
+        else:
+            removed.append(title)
+    return removed

@@ -1,6 +1,7 @@
 """`slipway backup`: both databases, the bucket and the secrets in one folder that a restore begins from."""
 
 import io
+import os
 import shutil
 import tarfile
 from collections.abc import Iterator
@@ -33,8 +34,7 @@ def backup(deployed: Stack, folder: Path | None) -> Path:
     Raises BackupError, or StackError with what a part said.
     """
     target = (folder or settings.ROOT / "backups" / datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")).absolute()
-    if target.exists():
-        raise BackupError(f"{target} is there already: name a folder that is not")
+    check_place(target)
     with host.connect() as client:
         if not containers.volumes(client, deployed):
             raise BackupError(f"{deployed.name} holds no data: there is nothing to back up before the first `make up`")
@@ -42,6 +42,19 @@ def backup(deployed: Stack, folder: Path | None) -> Path:
         with data_services(client, composed):
             save(composed, target)
     return target
+
+
+def check_place(target: Path) -> None:
+    """Raises BackupError for a place that is taken, or where this user can't write."""
+    try:
+        taken = target.exists()
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BackupError(f"{target} can't be made ({error.strerror}): name a folder that can") from error
+    if taken:
+        raise BackupError(f"{target} is there already: name a folder that is not")
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise BackupError(f"{target.parent} may not be written: name a folder elsewhere")
 
 
 @contextmanager
@@ -62,7 +75,6 @@ def data_services(client: docker.APIClient, composed: Compose) -> Iterator[None]
 def save(composed: Compose, target: Path) -> None:
     """Databases first: what they name is in the bucket by then, and the bucket only gains."""
     unfinished = target.with_name(f"{target.name}.partial")
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
         unfinished.mkdir(mode=0o700)
         fill(composed, unfinished)

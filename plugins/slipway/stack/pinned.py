@@ -6,8 +6,8 @@ from pathlib import Path
 
 import docker
 
-from slipway import engine, image_refs, settings
-from slipway.errors import ImageMissingError
+from slipway import image_refs, registry, settings
+from slipway.errors import ImageMissingError, SlipwayError
 from slipway.progress import Line
 
 SERVICES = ("airflow", "mlflow", "postgres", "store")
@@ -38,19 +38,11 @@ def pull(client: docker.APIClient, image: image_refs.ImageRef) -> None:
     """Have a released image on the engine, with the login that `docker login` left."""
     line = Line(f"image {image.name} {image.version}")
     try:
-        engine.inspect_image(client, image.reference, image.name)
-        return
-    except ImageMissingError:
-        line.running("pulling")
-    done = subprocess.run(["docker", "pull", "--quiet", image.reference], capture_output=True, text=True, check=False)  # noqa: S607
-    if done.returncode:
+        registry.on_engine(client, image, None, lambda far: line.running(far.rpartition(": ")[2]))
+    except SlipwayError:
         line.broken_off()
-        why = (done.stderr.strip() or "no reason given").splitlines()[-1]
-        raise ImageMissingError(
-            f"image {image.name} {image.version} can't be pulled ({why}): `docker login` to its registry"
-            " where the login has expired, or build it here with `make images`"
-        )
-    line.done("pulled")
+        raise
+    line.done("is on the engine")
 
 
 def references(folder: Path) -> dict[str, str]:

@@ -30,7 +30,7 @@ from slipway.stack.stack import Stack
 def restore(folder: Path) -> None:
     """Fill an empty stack and start it.
 
-    Raises BackupError for a backup or a stack that can't be used; a restore that breaks off leaves an empty stack.
+    Raises BackupError for a backup, a stack or a bucket that can't be used; one that breaks off leaves an empty stack.
     """
     made = manifest.read(folder)
     manifest.check(made, folder)
@@ -75,11 +75,32 @@ def fill_or_empty(client: docker.APIClient, composed: Compose, folder: Path, mad
     """All of the backup, or a stack that is as empty as before."""
     try:
         starting.start(client, composed, "postgres", "store-init")
+        refuse_objects(composed)
         fill(composed, folder, made)
-    except SlipwayError:
-        stopping.down(composed.stack, volumes=True)
-        say("what was restored by then is removed; the backup is as it was")
+    except BaseException:
+        empty(composed.stack)
         raise
+
+
+def refuse_objects(composed: Compose) -> None:
+    """A bucket of somebody else's outlives the stack, so it may hold what an earlier one left."""
+    if held := objects.listed(composed):
+        raise BackupError(
+            f"the bucket {composed.stack.value('S3_BUCKET')} is not empty (it has {next(iter(held))}):"
+            " empty the bucket, or name another S3_BUCKET"
+        )
+
+
+def empty(deployed: Stack) -> None:
+    """Remove what a restore began; why it broke off is for the caller to tell."""
+    try:
+        stopping.down(deployed, volumes=True)
+    except SlipwayError as error:
+        say(f"what was restored by then could not be removed ({error}): `make down VOLUMES=1` before the next restore")
+        return
+    bucket = deployed.value("S3_BUCKET")
+    kept = "" if deployed.own_store else f" but for the bucket {bucket}: see that it is empty before the next restore"
+    say(f"what was restored by then is removed{kept}; the backup is as it was")
 
 
 def fill(composed: Compose, folder: Path, made: Manifest) -> None:

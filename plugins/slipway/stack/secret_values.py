@@ -1,6 +1,7 @@
 """The secrets of a stack: made at the first start, kept in `.env` alone, each different from the others."""
 
 import base64
+import os
 import secrets
 import string
 from pathlib import Path
@@ -42,13 +43,18 @@ PLACEHOLDERS = (
 )
 
 
+def external(given: dict[str, Setting]) -> bool:
+    """Whether the bucket is in a store of the user's, which `.env` or the environment names."""
+    return bool(os.environ.get(ENDPOINT)) or ENDPOINT in given
+
+
 def missing(given: dict[str, Setting], path: Path) -> dict[str, str]:
     """New values for the secrets that the file doesn't have.
 
     Raises EnvFileError where a store of the user's is named without its keys: nobody can make those up.
     """
     absent = [name for name in LENGTHS if name not in given]
-    if ENDPOINT in given and (keys := [name for name in BUCKET_KEYS if name in absent]):
+    if external(given) and (keys := [name for name in BUCKET_KEYS if name in absent]):
         raise EnvFileError(
             f"{path}: {ENDPOINT} names a store of yours, and {' and '.join(keys)} of its bucket"
             f" {'is' if len(keys) == 1 else 'are'} missing: add {'it' if len(keys) == 1 else 'them'}"
@@ -69,7 +75,7 @@ def check(given: dict[str, Setting], path: Path) -> None:
     held = [given[name] for name in LENGTHS if name in given]
     seen: dict[str, Setting] = {}
     for secret in held:
-        if fault := faulty(secret, external=ENDPOINT in given):
+        if fault := faulty(secret, external=external(given)):
             raise EnvFileError(
                 f"{path}:{secret.number}: {secret.name} {fault}: remove the line, and `make up` makes a new one"
             )

@@ -13,6 +13,8 @@ from slipway.stack.env_file import Setting
 
 ENV_FILE = settings.ROOT / ".env"
 DEFAULTS = {"S3_BUCKET": "slipway", "S3_REGION": "us-east-1", "S3_ENDPOINT_URL": "", "SLIPWAY_RUSTFS": ""}
+# What says which stack is removed; a fault in another setting is no reason to let it run.
+REMOVAL = ("SLIPWAY_PROJECT", "SLIPWAY_STATE")
 # A name of a project becomes part of names that the engine and compose hold to these letters.
 PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]{0,48}")
 
@@ -40,7 +42,7 @@ class Stack:
 
     @property
     def own_store(self) -> bool:
-        return not self.value("S3_ENDPOINT_URL")
+        return not secret_values.external(self.given)
 
     @property
     def data_services(self) -> tuple[str, ...]:
@@ -94,4 +96,5 @@ def read() -> Stack:
 
 def read_loosely() -> Stack:
     """The stack as far as it takes to remove it: a `.env` that nothing can be started with is no obstacle."""
-    return Stack(settings.read(), 0, {})
+    told = settings.given()
+    return Stack(settings.read(told={name: told[name] for name in REMOVAL if name in told}), 0, {})

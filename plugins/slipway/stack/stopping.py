@@ -6,6 +6,7 @@ from dataclasses import replace
 import docker
 
 from slipway.embedded import engine_project
+from slipway.errors import StackError
 from slipway.progress import Line, say
 from slipway.stack import compose, containers, host
 from slipway.stack.containers import Service
@@ -24,15 +25,20 @@ DEFAULT_GRACE_SECONDS = 10
 
 @engine_project.faults_told()
 def down(deployed: Stack, volumes: bool) -> list[str]:
-    """What was removed. It needs neither compose nor a complete `.env`: labels say what belongs to the stack."""
+    """What was removed. It needs neither compose nor a complete `.env`: labels say what belongs to the stack.
+
+    Raises StackError, when all else is removed, with what others still use.
+    """
+    refused: list[str] = []
     with host.connect() as client:
         stop(client, deployed, containers.services(client, deployed))
-        removed = (
-            remove_containers(client, deployed) + remove_jobs(client, deployed) + remove_networks(client, deployed)
-        )
-        removed += remove_volumes(client, deployed) if volumes else []
-        compose.override(deployed).unlink(missing_ok=True)
-        return removed
+        removed = remove_containers(client, deployed) + remove_jobs(client, deployed)
+        removed += remove_networks(client, deployed, refused)
+        removed += remove_volumes(client, deployed, refused) if volumes else []
+    compose.override(deployed).unlink(missing_ok=True)
+    if refused:
+        raise StackError(f"not removed: {', '.join(refused)}: end what uses it, then run it again")
+    return removed
 
 
 def stop(client: docker.APIClient, deployed: Stack, services: list[Service]) -> None:
@@ -84,14 +90,14 @@ def remove_jobs(client: docker.APIClient, deployed: Stack) -> list[str]:
     return engine_project.remove_containers(client, replace(deployed.settings, project=deployed.name))
 
 
-def remove_networks(client: docker.APIClient, deployed: Stack) -> list[str]:
-    found = client.networks(filters=labelled(deployed))
-    return [engine_project.remove(client.remove_network, each["Id"], f"network {each['Name']}") for each in found]
+def remove_networks(client: docker.APIClient, deployed: Stack, refused: list[str]) -> list[str]:
+    found = {each["Id"]: f"network {each['Name']}" for each in client.networks(filters=labelled(deployed))}
+    return engine_project.remove(client.remove_network, found, refused)
 
 
-def remove_volumes(client: docker.APIClient, deployed: Stack) -> list[str]:
-    found = containers.volumes(client, deployed)
-    return [engine_project.remove(client.remove_volume, name, f"volume {name}") for name in found]
+def remove_volumes(client: docker.APIClient, deployed: Stack, refused: list[str]) -> list[str]:
+    found = {name: f"volume {name}" for name in containers.volumes(client, deployed)}
+    return engine_project.remove(client.remove_volume, found, refused)
 
 
 def labelled(deployed: Stack) -> dict[str, list[str]]:
