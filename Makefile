@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 export UV_SYSTEM_CERTS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup images demo mlflow stop up down backup restore upgrade doctor release bundle test check bench format lock schemas clean
+.PHONY: help setup images demo mlflow stop up down backup restore upgrade doctor release bundle test faults check bench format lock schemas clean
 
 help: ## list these words
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ test: $(READY) ## all tests; those with containers are skipped, with the reason,
 	@$(BIN)/python -m pytest tests/jobs $(PYTEST)
 	@$(BIN)/python -m pytest tests --ignore tests/jobs $(PYTEST)
 
+faults: $(READY) ## kill workers, schedulers and jobs, fifty rounds (ROUNDS=… for another number)
+	@SLIPWAY_FAULT_ROUNDS=$(or $(ROUNDS),50) SLIPWAY_FAULT_MEGABYTES=100 $(BIN)/python -m pytest tests/faults --timeout 3600 $(PYTEST)
+
 check: $(READY) ## format, lint, types, Dockerfiles, compose, workflow, secrets, YAML, pipelines, schemas
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -98,3 +101,4 @@ clean: ## remove the virtual environment and what this checkout built, but no da
 
 bench: $(READY) ## ratios of time and memory against named baselines
 	@$(BIN)/python bench/ingest.py
+	@$(BIN)/python bench/overhead.py

@@ -4,12 +4,14 @@ import os
 import shlex
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 from images import dotenv, engine, packages
 from images.recipe import ROOT, BuildError
 
 STANDALONE = ROOT / ".slipway" / "bin" / "docker-buildx"
+_FETCHING = threading.Lock()
 PACKAGED = "usr/libexec/docker/cli-plugins/docker-buildx"
 
 
@@ -17,13 +19,15 @@ def command(offline: bool) -> list[str]:
     """The words that `build …` follows; raises BuildError when there is no builder and none can be fetched."""
     if engine.docker("buildx", "version").returncode == 0:
         return ["docker", "buildx"]
-    if not STANDALONE.is_file():
-        if offline or not packages.can_fetch():
-            raise BuildError(
-                "docker buildx is missing and can't be fetched here: install the package docker-buildx "
-                f"(or docker-buildx-plugin), or put its program at {STANDALONE.relative_to(ROOT)}"
-            )
-        _fetch()
+    # Images are built at once, and the first of them fetches for all.
+    with _FETCHING:
+        if not STANDALONE.is_file():
+            if offline or not packages.can_fetch():
+                raise BuildError(
+                    "docker buildx is missing and can't be fetched here: install the package docker-buildx "
+                    f"(or docker-buildx-plugin), or put its program at {STANDALONE.relative_to(ROOT)}"
+                )
+            _fetch()
     return [str(STANDALONE)]
 
 

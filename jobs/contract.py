@@ -10,47 +10,23 @@ import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel, ValidationError
+from typing import TYPE_CHECKING, Any
 
 from jobs import secret_files
-from jobs.errors import Stopped, UsageError
-from jobs.identity import Inputs
+from jobs.errors import Stopped
 from jobs.outcome import Outcome, unexpected
 from jobs.receipts import receipts
 from jobs.secret_files import RedactingFormatter
 from jobs.stopping import Watch, stoppable
 
+# An older result that stands is told before what reads the inputs' types is imported.
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from jobs.identity import Inputs
+    from jobs.unchanged import Look
+
 log = logging.getLogger(__name__)
-
-
-def read_inputs(path: Path, job: str) -> Inputs:
-    """Raises UsageError when the file is absent, is not JSON, or is meant for another job."""
-    try:
-        inputs = Inputs.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}; give --inputs a readable inputs.json") from error
-    except ValidationError as error:
-        raise UsageError(f"{path}: {readable(error)}") from error
-    if inputs.job != job:
-        raise UsageError(f"{path} is for the job {inputs.job}, not for {job}: run python -m jobs.{inputs.job}")
-    return inputs
-
-
-def read_parameters(inputs: Inputs) -> BaseModel:
-    """The job's own typed parameters; an unknown or wrong one raises UsageError."""
-    model: type[BaseModel] = import_module(f"jobs.{inputs.job}.parameters").Parameters
-    try:
-        return model.model_validate(inputs.parameters)
-    except ValidationError as error:
-        raise UsageError(f"parameters of {inputs.pipeline}.{inputs.job}: {readable(error)}") from error
-
-
-def readable(error: ValidationError) -> str:
-    """Pydantic's findings in one line."""
-    found = (f"{'.'.join(map(str, e['loc'])) or 'the document'}: {e['msg']}" for e in error.errors(include_url=False))
-    return "; ".join(found)
 
 
 def default_outputs(inputs: Path) -> Path:
@@ -71,7 +47,7 @@ def write_outputs(path: Path, document: dict[str, Any]) -> None:
     Path(file.name).replace(path)
 
 
-def run_job(inputs: Inputs, parameters: BaseModel, watch: Watch) -> Outcome:
+def run_job(inputs: "Inputs", parameters: "BaseModel", watch: Watch) -> Outcome:
     """Run the job's function inside its MLflow run, and close that run whatever happens."""
     from jobs import tracking  # a wrong parameter is told without the second that importing mlflow takes
 
@@ -102,6 +78,49 @@ def start_log() -> None:
         handler.setFormatter(RedactingFormatter("%(levelname)s %(message)s"))
 
 
+def older_result(inputs: Path, job: str) -> "Look | None":
+    """What the caller's fingerprint comes to; nothing that goes wrong here keeps the job from running."""
+    try:
+        given = json.loads(inputs.read_bytes())
+        if given.get("job") != job or not given.get("fingerprint"):
+            return None
+        from jobs import unchanged  # a run without a fingerprint needs none of it
+
+        return unchanged.look(given)
+    except Exception as error:
+        log.warning("whether anything changed can't be told, so the job runs: %s", " ".join(str(error).split()))
+        return None
+
+
+def settle(parts: dict[str, Any], inputs: "Inputs", outcome: Outcome) -> None:
+    """Lay what the run did over the parts that it began with."""
+    if not parts or outcome.error:
+        return
+    from jobs import unchanged  # it is there already
+
+    try:
+        parts |= unchanged.settled(inputs.pipeline, parts, outcome.tables, outcome.model)
+    except Exception as error:
+        # Without an identity a table is taken for another one, and the next run does its work.
+        log.warning("what this run rests on can't be told in full: %s", " ".join(str(error).split()))
+
+
+def run_given(path: Path, job: str, parts: dict[str, Any], watch: Watch) -> Outcome:
+    """The outcome of an older run where it may stand, else that of the job; `parts` takes what the result rests on."""
+    secret_files.hand_over(path, job)
+    if look := older_result(path, job):
+        parts |= look.parts
+        if look.outputs is not None:
+            return Outcome.standing(look.outputs, look.why, look.reused)
+        log.info("the job runs: %s", look.why)
+    from jobs import given  # an older result that stands needs no types
+
+    inputs = given.read_inputs(path, job)
+    outcome = run_job(inputs, given.read_parameters(inputs), watch)
+    settle(parts, inputs, outcome)
+    return outcome
+
+
 def main(job: str, arguments: list[str] | None = None) -> int:
     """Parse the command line, run the job, leave outputs.json, and return the exit code."""
     parser = argparse.ArgumentParser(prog=f"python -m jobs.{job}")
@@ -110,20 +129,17 @@ def main(job: str, arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     started = time.monotonic()
     start_log()
+    parts: dict[str, Any] = {}
 
     def write(outcome: Outcome) -> None:
-        document = {"slipway": 1, "job": job, **outcome.document(), "receipts": receipts(started)}
+        fingerprint = {"fingerprint": parts} if parts else {}
+        document = {"slipway": 1, "job": job, **outcome.document(), **fingerprint, "receipts": receipts(started)}
         write_outputs(options.outputs or default_outputs(options.inputs), document)
         log.log(logging.ERROR if outcome.error else logging.INFO, "%s", outcome.summary(job))
 
-    def run(watch: Watch) -> Outcome:
-        secret_files.hand_over(options.inputs, job)
-        inputs = read_inputs(options.inputs, job)
-        return run_job(inputs, read_parameters(inputs), watch)
-
     stopped = Outcome.of(Stopped("stopped"))
     with stoppable(lambda: write(stopped)) as watch:
-        outcome = attempt(lambda: run(watch))
+        outcome = attempt(lambda: run_given(options.inputs, job, parts, watch))
         watch.finished.set()
         # Closing what is open may fail on the way, which is not why the job ended.
         if watch.stopped and outcome.exit_code != Stopped.exit_code:

@@ -44,6 +44,16 @@ class ImageIdentity(BaseModel):
         return self.id or f"{self.revision}:{self.lock}"
 
 
+class MlflowIdentity(BaseModel):
+    """The MLflow run that the caller has opened for this job."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    run_id: str
+    experiment_id: str
+    parent_run_id: str
+
+
 class Inputs(BaseModel):
     """inputs.json, version 1 of the contract."""
 
@@ -55,3 +65,6 @@ class Inputs(BaseModel):
     parameters: dict[str, Any] = {}
     run: RunIdentity
     image: ImageIdentity
+    mlflow: MlflowIdentity | None = None
+    fingerprint: dict[str, Any] | None = None
+    replay: dict[str, Any] | None = None

@@ -6,14 +6,18 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from jobs.errors import StaleWriterError, TryAgainError, UsageError
-from jobs.identity import RunIdentity
+
+# Whoever only asks for a table's version is spared what these take to import.
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from jobs.identity import RunIdentity
 
 log = logging.getLogger(__name__)
 DAY = "day"
@@ -27,7 +31,7 @@ class Fence:
     attempt: int
 
     @classmethod
-    def of(cls, run: RunIdentity, table: str) -> "Fence":
+    def of(cls, run: "RunIdentity", table: str) -> "Fence":
         # Try numbers of two runs don't compare, so the run is part of the id.
         parts = ("slipway", table, run.dag_id, run.run_id, run.task_id, str(run.map_index))
         return cls(":".join(parts), run.try_number)
@@ -61,7 +65,7 @@ def open_table(name: str, version: int | None = None) -> DeltaTable | None:
         raise
 
 
-def create_table(name: str, schema: pa.Schema, partition_by: Sequence[str] = ()) -> DeltaTable:
+def create_table(name: str, schema: "pa.Schema", partition_by: Sequence[str] = ()) -> DeltaTable:
     """An empty table whose history outlives the 30 days of Delta's default; opened where it is there already."""
     days = int(os.environ.get("LAKE_RETENTION_DAYS") or 3650)
     log.info("creating the table %s, history kept for %s days", name, f"{days:,}")
@@ -84,7 +88,7 @@ def committed_try(table: DeltaTable, fence: Fence) -> int | None:
 
 
 def replace(
-    table: DeltaTable, rows: pa.RecordBatchReader, fence: Fence, metadata: dict[str, str], days: Iterable[date] | None
+    table: DeltaTable, rows: "pa.RecordBatchReader", fence: Fence, metadata: dict[str, str], days: Iterable[date] | None
 ) -> int:
     """Put `rows` in the place of the given days, or of everything for None, in one commit; the new version."""
     predicate = None if days is None else _days_predicate(sorted(days))
@@ -93,7 +97,7 @@ def replace(
 
 def append(
     table: DeltaTable,
-    rows: pa.RecordBatchReader,
+    rows: "pa.RecordBatchReader",
     fence: Fence,
     metadata: dict[str, str],
     also: Sequence[Transaction] = (),
@@ -109,7 +113,7 @@ def _days_predicate(days: Sequence[date]) -> str:
 
 def _commit(
     table: DeltaTable,
-    rows: pa.RecordBatchReader,
+    rows: "pa.RecordBatchReader",
     fence: Fence,
     metadata: dict[str, str],
     also: Sequence[Transaction] = (),
@@ -140,7 +144,7 @@ def last_commit(table: DeltaTable) -> dict[str, Any]:
     return table.history(1)[0]
 
 
-def run_metadata(run: RunIdentity, **more: object) -> dict[str, str]:
+def run_metadata(run: "RunIdentity", **more: object) -> dict[str, str]:
     """What a commit says about who made it."""
     identity = {"dag_id": run.dag_id, "run_id": run.run_id, "task_id": run.task_id, "requested_at": run.requested_at}
     return {

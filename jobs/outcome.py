@@ -20,6 +20,7 @@ class Outcome:
     metrics: dict[str, float] = field(default_factory=dict)
     mlflow: dict[str, str] | None = None
     error: dict[str, str] | None = None
+    reused: dict[str, str] | None = None
     exit_code: int = 0
 
     def __post_init__(self) -> None:
@@ -44,13 +45,23 @@ class Outcome:
         }
         return cls("failed", described["message"], error=described, exit_code=known.exit_code if known else 1)
 
+    @classmethod
+    def standing(cls, outputs: dict[str, Any], reason: str, reused: dict[str, str]) -> "Outcome":
+        """The outcome of an older run once more; what had nothing to do then has nothing to do now."""
+        told = {name: outputs[name] for name in ("counts", "tables", "model", "metrics", "mlflow") if outputs.get(name)}
+        if reused.get("nothing_to_do"):
+            why = f"{reason}, which had nothing to do: {reused['nothing_to_do']}"
+            return cls("nothing_to_do", why, reused=reused, exit_code=NothingToDo.exit_code, **told)
+        return cls("unchanged", reason, reused=reused, **told)
+
     def nothing_to_do(self, reason: str) -> "Outcome":
         """The same counts and tables, as those of a job that found no work."""
         return replace(self, status="nothing_to_do", reason=reason, exit_code=NothingToDo.exit_code)
 
     def document(self) -> dict[str, Any]:
         """The part of outputs.json that the job answers for."""
-        return {name: value for name, value in vars(self).items() if name != "exit_code"}
+        absent = {"exit_code"} if self.reused else {"exit_code", "reused"}
+        return {name: value for name, value in vars(self).items() if name not in absent}
 
     def summary(self, job: str) -> str:
         """One line for the end of the log."""

@@ -4,15 +4,14 @@ import logging
 import os
 from pathlib import Path
 
-import yaml
+from jobs import job_file
 
-JOBS = Path(__file__).parent
 _values: set[str] = set()
 
 
 def hand_over(inputs: Path, job: str) -> None:
     """Put the secrets that the job's job.yaml lists where boto3, deltalake and mlflow look for them."""
-    named = yaml.safe_load((JOBS / job / "job.yaml").read_text(encoding="utf-8"))["secrets"]
+    named = job_file.read(job)["secrets"]
     _values.clear()
     for path in (inputs.absolute().parent.parent / "secrets").glob("*"):
         value = path.read_text(encoding="utf-8").strip() if path.is_file() else ""

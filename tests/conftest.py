@@ -54,4 +54,4 @@ def airflow_db() -> None:
 @pytest.fixture(scope="session")
 def job_images() -> None:
     """The images of this checkout; those that are up to date are kept."""
-    subprocess.run([sys.executable, ROOT / "images" / "build.py", "data", "model", "mlflow"], check=True)
+    subprocess.run([sys.executable, ROOT / "images" / "build.py", "data", "model", "shell", "mlflow"], check=True)

@@ -82,6 +82,17 @@ def test_jobs_meet_the_store_and_mlflow_and_nothing_else():
     assert met == ["mlflow", "store", "store-init"]
 
 
+def test_jobs_have_no_way_out_but_by_a_network_that_tasks_are_told_of():
+    jobs, egress = COMPOSE["networks"]["jobs"], COMPOSE["networks"]["egress"]
+    assert jobs["internal"] == "${JOBS_INTERNAL:-true}"
+    # Without it an internal network still leads to whatever this host serves.
+    assert jobs["driver_opts"] == {"com.docker.network.bridge.inhibit_ipv4": "${JOBS_INTERNAL:-true}"}
+    assert "internal" not in egress
+    told = SERVICES["scheduler"]["environment"]
+    assert (told["SLIPWAY_NETWORK"], told["SLIPWAY_EGRESS_NETWORK"]) == (jobs["name"], egress["name"])
+    assert [name for name, service in SERVICES.items() if "egress" in service["networks"]] == ["mlflow"]
+
+
 def test_each_image_has_to_be_named_by_id_or_digest():
     assert {service["image"] for service in SERVICES.values()} == {
         f"${{IMAGE_{name}:?start the stack with make up}}" for name in ("AIRFLOW", "MLFLOW", "POSTGRES", "STORE")

@@ -95,6 +95,9 @@ def file_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     )
     inputs.add_argument("--task", help="the task of the Airflow run")
     choose(inputs)
+    explain = add(words, "explain", explain_command, "say what changed since a task ran, and whether it would run now")
+    explain.add_argument("task", metavar="TASK", help="as in: bike_demand.train, or bike_demand.train.promote")
+    choose(explain)
 
 
 def choose(word: argparse.ArgumentParser) -> None:
@@ -167,6 +170,12 @@ def inputs_command(arguments: Arguments) -> None:
     if stack:
         print(f"out of the MLflow of {stack.name}", file=sys.stderr)
     print(past_inputs.by_hand(arguments.run_name, found, arguments.task), file=sys.stderr)
+
+
+def explain_command(arguments: Arguments) -> None:
+    from slipway import explain
+
+    explain.run(arguments.task, arguments.stack)
 
 
 def release_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -1,139 +1,56 @@
-"""One run of a job as one container with one labelled volume, both removed at the end whatever happened."""
+"""One container with one labelled volume for one task instance: created, filled, watched, removed."""
 
 import io
-import json
+import re
 import tarfile
-import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 import docker
 from docker.errors import APIError, NotFound
 from docker.types import Mount
-from urllib3.exceptions import HTTPError
 
-from slipway import log_lines, settings
-from slipway.contracts import Limits
-from slipway.ended import Ended
+from slipway import job_folder, labels, settings
+from slipway.contracts import Contract, Limits
 from slipway.errors import EngineAwayError
 from slipway.hardening import JOB_USER, hardened
 from slipway.job_inputs import JobRequest
 
 OUTPUTS = "/job/out/outputs.json"
 # Airflow's supervisor kills a task 5 s after it asked it to stop.
-STOP_SECONDS = 3
-SETTLE_SECONDS = 2.0
+STOP_SECONDS = 2
 
 Log = Callable[[str], None]
 
 
 class Container:
-    """A container for one try of a task; `run` is called once, `stop` from any signal handler."""
+    """A container on one engine, known by its ID."""
 
-    def __init__(self, client: docker.APIClient, image_id: str, labels: dict[str, str]) -> None:
+    def __init__(self, client: docker.APIClient, container: str) -> None:
         self.client = client
-        self.image_id = image_id
-        self.labels = labels
-        self.id = ""
-        self.stopped = False
+        self.id = container
 
-    def remove_left(self, log: Log) -> None:
-        """Remove what other tries of this task instance left: a worker that dies cleans up nothing."""
-        own = self.labels["slipway.try_number"]
-        same = [f"{name}={value}" for name, value in self.labels.items() if name != "slipway.try_number"]
-        for found in self.client.containers(all=True, filters={"label": same}):
-            if (number := found["Labels"]["slipway.try_number"]) != own:
-                log(f"removing container {found['Id'][:12]} that try {number} of this task left")
-                self.remove(found["Id"])
+    def inspect(self) -> dict[str, Any]:
+        """Raises NotFound, or what the client raises when the engine does not answer."""
+        found: dict[str, Any] = self.client.inspect_container(self.id)
+        return found
 
-    def run(self, request: JobRequest, limits: Limits, log: Log) -> Ended:
-        """Run the job to its end and collect what it left.
+    def fill(self, request: JobRequest) -> None:
+        user = self.inspect()["Config"]["User"].partition(":")[0]
+        # A user that the image knows by name alone can't be told apart from here, and gets what root may read.
+        owner = int(user) if user.isdigit() else 0
+        self.client.put_archive(self.id, "/job", job_folder.archive(request, owner))
 
-        Raises EngineAwayError when the engine refuses to start it.
-        """
-        with self.created(request, limits) as container:
-            # Nobody stops what is not there yet, so a stop that came early is honoured here.
-            if self.stopped:
-                return Ended(143, None)
-            self.started(container, request.job)
-            for line in log_lines.redacted(log_lines.lines(self.chunks()), request.secrets.values()):
-                log(line)
-            state = self.client.inspect_container(container)["State"]
-            return Ended(state["ExitCode"], self.outputs_text(), state["OOMKilled"] and state["ExitCode"] != 0)
-
-    @contextmanager
-    def created(self, request: JobRequest, limits: Limits) -> Generator[str]:
+    def start(self, job: str) -> None:
         try:
-            self.create(request, limits)
-            yield self.id
-        finally:
-            self.remove(self.id)
-
-    def create(self, request: JobRequest, limits: Limits) -> None:
-        try:
-            self.id = self.client.create_container(
-                image=self.image_id,
-                command=["python", "-m", f"jobs.{request.job}", "--inputs", "/job/in/inputs.json"],
-                environment={**request.environment, "SLIPWAY_SCRATCH": "/job/scratch"},
-                user=f"{JOB_USER}:{JOB_USER}",
-                labels=self.labels,
-                host_config=self.host_config(request, limits),
-            )["Id"]
-            self.client.put_archive(self.id, "/job", job_folder(request))
+            self.client.start(self.id)
         except APIError as error:
-            raise self.refused(request.job, error) from error
-
-    def started(self, container: str, job: str) -> None:
-        try:
-            self.client.start(container)
-        except APIError as error:
-            raise self.refused(job, error) from error
-
-    def refused(self, job: str, error: APIError) -> EngineAwayError:
-        deployed = settings.read()
-        return EngineAwayError(
-            f"the engine refused to start {job}: {error.explanation}: is the network {deployed.network} there"
-            " (SLIPWAY_NETWORK names it), and has the engine room for one more container?"
-        )
-
-    def host_config(self, request: JobRequest, limits: Limits) -> dict[str, Any]:
-        deployed = settings.read()
-        mounts = [Mount(type="volume", target="/job", source=None, labels=self.labels)]
-        if request.environment.get("LAKE_URI", "").startswith("/"):
-            mounts.append(lake_mount(deployed.lake_volume))
-        config: dict[str, Any] = self.client.create_host_config(
-            mounts=mounts,
-            network_mode=deployed.network,
-            nano_cpus=int(limits.cpus * 1e9),
-            **hardened(limits.memory_bytes),
-        )
-        return config
-
-    def chunks(self) -> Iterator[bytes]:
-        """The log until the container has ended; a stream that breaks earlier is taken up again."""
-        since: int | None = None
-        while True:
-            try:
-                for chunk in self.client.logs(self.id, stream=True, follow=True, stdout=True, stderr=True, since=since):
-                    # Whole seconds: after a break the last one is told again rather than lost.
-                    since = int(time.time())
-                    yield chunk
-            except (OSError, HTTPError) as error:
-                yield f"(the log of the container broke off: {error}; it is taken up again)\n".encode()
-            if not self.is_running():
-                return
-
-    def is_running(self) -> bool:
-        """Whether it runs on; the log of a container ends a moment before its state does."""
-        until = time.monotonic() + SETTLE_SECONDS
-        while self.client.inspect_container(self.id)["State"]["Running"]:
-            if time.monotonic() > until:
-                return True
-            time.sleep(0.05)
-        return False
+            raise refused(job, error) from error
 
     def outputs_text(self) -> str | None:
+        """The text of outputs.json; None where the job left none."""
         try:
             stream, _ = self.client.get_archive(self.id, OUTPUTS)
         except NotFound:
@@ -143,21 +60,58 @@ class Container:
             return member.read().decode("utf-8", errors="replace") if member else None
 
     def stop(self) -> None:
-        """Ask the job to end, then end it."""
-        self.stopped = True
-        if self.id:
-            with suppress(APIError):
-                self.client.stop(self.id, timeout=STOP_SECONDS)
+        """Ask the job to end, then end it; paused ones too."""
+        with suppress(NotFound):
+            self.client.stop(self.id, timeout=STOP_SECONDS)
 
-    def remove(self, container: str) -> None:
+    def remove(self) -> None:
         """Remove container and volume; one that is gone already is fine."""
-        if container:
-            try:
-                self.client.remove_container(container, v=True, force=True)
-            except APIError as error:
-                # Gone, or going: somebody else removes it.
-                if error.status_code not in (404, 409):
-                    raise
+        try:
+            self.client.remove_container(self.id, v=True, force=True)
+        except APIError as error:
+            # Gone, or going: somebody else removes it.
+            if error.status_code not in (404, 409):
+                raise
+
+
+def create(
+    client: docker.APIClient, image_id: str, request: JobRequest, contract: Contract, limits: Limits
+) -> Container:
+    """A container that is there but runs not yet.
+
+    Raises EngineAwayError when the engine refuses, as it does where this task instance has one already.
+    """
+    told = labels.of(request.inputs, contract, limits, settings.read())
+    user = None if "user" in contract.unhardened else f"{JOB_USER}:{JOB_USER}"
+    try:
+        made = client.create_container(
+            image=image_id,
+            name=labels.container_name(told),
+            command=list(contract.command),
+            environment={**request.environment, "SLIPWAY_SCRATCH": "/job/scratch"},
+            labels=told,
+            host_config=host_config(client, request, contract, limits, told),
+            user=user,
+        )
+    except APIError as error:
+        raise refused(request.job, error) from error
+    return Container(client, made["Id"])
+
+
+def host_config(
+    client: docker.APIClient, request: JobRequest, contract: Contract, limits: Limits, told: dict[str, str]
+) -> dict[str, Any]:
+    deployed = settings.read()
+    mounts = [Mount(type="volume", target="/job", source=None, labels=told)]
+    if request.environment.get("LAKE_URI", "").startswith("/"):
+        mounts.append(lake_mount(deployed.lake_volume))
+    config: dict[str, Any] = client.create_host_config(
+        mounts=mounts,
+        network_mode=deployed.network,
+        nano_cpus=int(limits.cpus * 1e9),
+        **hardened(limits.memory_bytes, without=contract.unhardened),
+    )
+    return config
 
 
 def lake_mount(place: str) -> Mount:
@@ -165,25 +119,27 @@ def lake_mount(place: str) -> Mount:
     return Mount(type="bind" if place.startswith("/") else "volume", target=settings.LAKE_IN_CONTAINER, source=place)
 
 
-def job_folder(request: JobRequest) -> bytes:
-    """The tar that fills `/job`: inputs to read, secrets for the job's user alone, two folders to write in."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, mode in (("in", 0o555), ("secrets", 0o500), ("out", 0o700), ("scratch", 0o700)):
-            archive.addfile(entry(name, mode, tarfile.DIRTYPE))
-        add_file(archive, "in/inputs.json", json.dumps(request.inputs, indent=2).encode(), 0o444)
-        for name, value in request.secrets.items():
-            add_file(archive, f"secrets/{name}", value.encode(), 0o400)
-    return buffer.getvalue()
+def refused(job: str, error: APIError) -> EngineAwayError:
+    deployed = settings.read()
+    return EngineAwayError(
+        f"the engine refused to start {job}: {error.explanation}: is the network {deployed.network} there"
+        " (SLIPWAY_NETWORK names it), and has the engine room for one more container?"
+    )
 
 
-def add_file(archive: tarfile.TarFile, name: str, content: bytes, mode: int) -> None:
-    member = entry(name, mode, tarfile.REGTYPE)
-    member.size = len(content)
-    archive.addfile(member, io.BytesIO(content))
+def of_instance(client: docker.APIClient, inputs: dict[str, Any]) -> list[Container]:
+    """Every container of this task instance, whichever try made it; those that run come first."""
+    wanted = labels.instance(inputs, settings.read())
+    found = client.containers(all=True, filters={"label": [f"{name}={value}" for name, value in wanted.items()]})
+    order = sorted(found, key=lambda one: one["State"] not in ("running", "paused"))
+    return [Container(client, one["Id"]) for one in order]
 
 
-def entry(name: str, mode: int, kind: bytes) -> tarfile.TarInfo:
-    member = tarfile.TarInfo(name)
-    member.type, member.mode, member.uid, member.gid = kind, mode, JOB_USER, JOB_USER
-    return member
+def engine_time(client: docker.APIClient) -> datetime:
+    """Now, by the engine's clock: the one that its times of start and end are told by."""
+    return moment(client.info()["SystemTime"])
+
+
+def moment(text: str) -> datetime:
+    """A time as engines write it: RFC 3339 with up to nine digits of a second."""
+    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))

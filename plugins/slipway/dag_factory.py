@@ -66,8 +66,10 @@ def working_dag(pipeline: Pipeline, wire: Wiring, doc: str | None, options: dict
 def task_defaults(keys: dict[str, Any]) -> dict[str, Any]:
     """What the YAML says of every task of the pipeline."""
     named: dict[str, Any] = {name: keys[name] for name in ("owner", "pool", "queue", "docker_conn_id") if name in keys}
-    retries = keys.get("retries", settings.read().retries)
-    return {**named, "retries": retries, "retry_delay": timedelta(seconds=30), "retry_exponential_backoff": True}
+    deployed = settings.read()
+    delay = timedelta(seconds=deployed.retry_delay_seconds)
+    retries = keys.get("retries", deployed.retries)
+    return {**named, "retries": retries, "retry_delay": delay, "retry_exponential_backoff": True}
 
 
 def schedule(pipeline: Pipeline, words: str | None) -> Any:

@@ -4,39 +4,35 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
-
+from slipway.failures import (
+    BY_EXIT_CODE,
+    MEANING,
+    ContractBrokenError,
+    ExitCodeError,
+    JobFailedError,
+    JobRefusedError,
+    NothingToDo,
+    OutOfMemoryError,
+)
 from slipway.log_lines import redacted_values, redactor
 
 NOTHING_TO_DO = 99
-# Usage and bad data stay what they are however often a job is tried.
-NEVER_HEALS = {64: "usage", 65: "bad data"}
-MEANING = {69: "a service is away", 75: "try again", 137: "killed", 143: "stopped"}
-
-
-class JobFailedError(AirflowException):
-    """The job failed in a way that a retry may heal."""
-
-
-class JobRefusedError(AirflowFailException):
-    """The job refused what it was given; a retry would be refused too."""
-
-
-class NothingToDo(AirflowSkipException):
-    """The job looked and found nothing to do."""
+# These are the job's own last word: a new try collects them and runs nothing again.
+FINAL = (0, 64, 65, NOTHING_TO_DO)
 
 
 @dataclass(frozen=True)
 class Ended:
     """The end of one run: exit code, the text of outputs.json if there is one, what the engine says of memory.
 
-    `secrets` are blanked in all that is read from outputs.json.
+    `secrets` are blanked in all that is read from outputs.json. `peak_memory_bytes` is None where nobody measured it.
     """
 
     exit_code: int
     outputs_text: str | None
     out_of_memory: bool = False
     secrets: tuple[str, ...] = ()
+    peak_memory_bytes: int | None = None
 
     @property
     def outputs(self) -> dict[str, Any] | None:
@@ -50,30 +46,53 @@ class Ended:
         blanked: dict[str, Any] = redacted_values(outputs, redactor(self.secrets))
         return blanked
 
+    @property
+    def final(self) -> bool:
+        """Whether the job said all that there is to say."""
+        return self.exit_code in FINAL and self.outputs is not None
 
-def judge(ended: Ended, job: str, memory: str) -> dict[str, Any]:
+
+def judge(ended: Ended, job: str, limit_bytes: int) -> dict[str, Any]:
     """The result of a job that did its work.
 
-    Raises NothingToDo, JobRefusedError or JobFailedError with what happened and what to do next.
+    Raises NothingToDo, JobRefusedError or JobFailedError, or a class of theirs, with what happened and what to do next.
     """
     if ended.out_of_memory:
-        raise JobFailedError(f"{job}: out of memory at its limit of {memory}: raise limits.{job}.memory in the YAML")
+        raise OutOfMemoryError(out_of_memory(ended, job, limit_bytes))
     outputs = ended.outputs
     if outputs is None:
-        raise JobFailedError(without_outputs(ended, job))
+        raise without_outputs(ended, job)
     if ended.exit_code == NOTHING_TO_DO:
-        raise NothingToDo(f"{job}: nothing to do: {outputs.get('reason')}")
+        raise NothingToDo(f"{job}: nothing to do: {outputs.get('reason')}", outputs)
     if ended.exit_code == 0:
         return outputs
-    says = (outputs.get("error") or {}).get("message", "no message")
-    if ended.exit_code in NEVER_HEALS:
-        raise JobRefusedError(f"{job}: {NEVER_HEALS[ended.exit_code]}: {says}")
-    raise JobFailedError(f"{job}: {MEANING.get(ended.exit_code, f'exit code {ended.exit_code}')}: {says}")
+    raise failure(ended.exit_code, outputs.get("error") or {}, job)
 
 
-def without_outputs(ended: Ended, job: str) -> str:
+def failure(exit_code: int, error: dict[str, Any], job: str) -> JobFailedError | JobRefusedError:
+    """What the job itself says went wrong."""
+    says, word = error.get("message", "no message"), MEANING.get(exit_code, f"exit code {exit_code}")
+    return BY_EXIT_CODE.get(exit_code, ExitCodeError)(f"{job}: {word}: {says}")
+
+
+def out_of_memory(ended: Ended, job: str, limit_bytes: int) -> str:
+    peak = f", with a peak of {size(ended.peak_memory_bytes)}" if ended.peak_memory_bytes else ""
+    return f"{job}: out of memory at its limit of {size(limit_bytes)}{peak}: raise limits.{job}.memory in the YAML"
+
+
+def without_outputs(ended: Ended, job: str) -> JobFailedError | JobRefusedError:
     """Why there is no result; a job without a closed outputs.json has failed, whatever its exit code."""
     if ended.exit_code in MEANING:
-        return f"{job}: {MEANING[ended.exit_code]} (exit code {ended.exit_code}) before it wrote its outputs.json"
+        text = f"{job}: {MEANING[ended.exit_code]} (exit code {ended.exit_code}) before it wrote its outputs.json"
+        return BY_EXIT_CODE[ended.exit_code](text)
     state = "no outputs.json" if ended.outputs_text is None else "an outputs.json without its closing mark"
-    return f"{job}: ended with exit code {ended.exit_code} and {state}: the contract is broken, see the log above"
+    return ContractBrokenError(
+        f"{job}: ended with exit code {ended.exit_code} and {state}: the contract is broken, see the log above"
+    )
+
+
+def size(number: float) -> str:
+    """Bytes as people write them."""
+    if number >= 2**30:
+        return f"{number / 2**30:.1f} GiB"
+    return f"{number / 2**20:.0f} MiB"

@@ -67,6 +67,12 @@ class PortTakenError(SlipwayError):
     exit_code = 69
 
 
+class NetworkInUseError(SlipwayError):
+    """A network has to be made anew, and something is still on it."""
+
+    exit_code = 69
+
+
 class TrackingAwayError(SlipwayError):
     """MLflow does not answer."""
 
@@ -83,6 +89,18 @@ class UnknownRunError(SlipwayError):
     """MLflow holds no such run, or none of its inputs."""
 
     exit_code = 66
+
+
+class UnknownTaskError(SlipwayError):
+    """No task of this deployment has that name."""
+
+    exit_code = 66
+
+
+class LookFailedError(SlipwayError):
+    """A job's own code could not tell what its result would rest on."""
+
+    exit_code = 69
 
 
 class DemoFailedError(SlipwayError):

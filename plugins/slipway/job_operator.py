@@ -1,36 +1,60 @@
 """The one operator: a task is a job of a pipeline, run in that job's image."""
 
+import os
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar
 
-import docker
 from airflow.providers.docker.operators.docker import DockerOperator
+from airflow.sdk import ResumableJobMixin
 
-from slipway import contracts, engine_connection, forms, image_refs, job_inputs, mlflow_link, registry, settings
+from slipway import (
+    container,
+    contracts,
+    engine_connection,
+    forms,
+    image_refs,
+    job_inputs,
+    left_behind,
+    log_lines,
+    mlflow_link,
+    networks,
+    registry,
+    settings,
+    task_fate,
+    translated,
+)
 from slipway.container import Container
 from slipway.contracts import Limits
-from slipway.ended import Ended, JobRefusedError, NothingToDo, judge
-from slipway.errors import ContractError, ImageMissingError, RegistryLoginError, SettingsError
+from slipway.ended import Ended, judge
+from slipway.errors import ImageMissingError, SettingsError
+from slipway.failures import NothingToDo, WorkerStopsError
+from slipway.following import Follower
+from slipway.image_refs import ImageRef
 from slipway.job_inputs import JobRequest
 from slipway.mlflow_link import MlflowRunLink
 from slipway.pipelines import Pipeline
 from slipway.process import Process, code_of
+from slipway.receipts import Receipt
+from slipway.task_memory import CONTAINER, TaskMemory
 
 
-class JobOperator(DockerOperator):
-    """Runs one job for one pipeline and returns its outputs.json.
+class JobOperator(ResumableJobMixin, DockerOperator):
+    """Runs one job for one pipeline, once, and returns its outputs.json.
 
-    The provider's DockerOperator gives the form that Airflow knows and the name of its connection; which engine that
-    is, what a container is made of, how it is watched and where its result comes from are Slipway's own. Nothing is
-    templated: values go as data.
+    The provider's DockerOperator gives the form that Airflow knows and the name of its connection, Airflow's
+    ResumableJobMixin the order of a retry: take over what runs, collect what has ended, else begin anew. Which engine
+    that is, what a container is made of, how it is watched and where its result comes from are Slipway's own. Nothing
+    is templated: values go as data.
     """
 
     template_fields: Sequence[str] = ()
     template_ext: Sequence[str] = ()
     operator_extra_links = (MlflowRunLink(),)
     ui_color: ClassVar[str] = "#dbeafe"
+    external_id_key = CONTAINER
 
     def __init__(self, *, job: str, pipeline: Pipeline, **kwargs: Any) -> None:
         deployed = settings.read()
@@ -40,7 +64,12 @@ class JobOperator(DockerOperator):
         kwargs.setdefault("execution_timeout", timedelta(seconds=self.limits.timeout_seconds))
         super().__init__(image=self.contract.image, mount_tmp_dir=False, doc_md=self.contract.description, **kwargs)
         self.pipeline = pipeline
-        self.running: Container | Process | None = None
+        self.asked_to_end = False
+        self.supervisor = 0
+        self.process: Process | None = None
+        self.follower: Follower | None = None
+        self.receipt = Receipt()
+        self.outputs: dict[str, Any] | None = None
 
     def pre_execute(self, context: Any) -> None:
         """What only this run knows: the button to its MLflow run, and its limits from the trigger form."""
@@ -51,48 +80,164 @@ class JobOperator(DockerOperator):
             self.execution_timeout = timedelta(seconds=self.limits.timeout_seconds)
 
     def execute(self, context: Any) -> dict[str, Any]:
-        """Run the job.
+        """Run the job, or take over where an older try left it.
 
         Raises NothingToDo (skipped), JobRefusedError (failed, not retried) or JobFailedError (failed).
         """
-        try:
-            ended = self.run_job(context)
-        except (ContractError, ImageMissingError, RegistryLoginError, SettingsError) as error:
-            # Somebody has to do something first, so the tries that are left would fail alike.
-            raise JobRefusedError(str(error)) from error
-        try:
-            return judge(ended, self.contract.job, f"{self.limits.memory_bytes / 2**20:.0f} MiB")
-        except NothingToDo:
-            # A skipped task has no return value, yet people ask why it was skipped.
-            context["ti"].xcom_push(key="outputs", value=ended.outputs)
-            raise
+        self.began, self.supervisor = time.monotonic(), os.getppid()
+        self.memory = TaskMemory(context.get("task_state_store"))
+        with translated.errors(self.contract.job, self.limits):
+            try:
+                return self.run_job(context)
+            except NothingToDo as skipped:
+                # A skipped task has no return value, yet people ask why it was skipped.
+                context["ti"].xcom_push(key="outputs", value=skipped.outputs)
+                raise
 
-    def run_job(self, context: Any) -> Ended:
+    def run_job(self, context: Any) -> dict[str, Any]:
         """Run the job where this deployment runs jobs; never elsewhere because an engine is away for a moment."""
         deployed = settings.read()
-        return self.in_process(context, deployed) if deployed.runtime == "process" else self.in_container(context)
+        if deployed.runtime == "process":
+            return self.judged(self.in_process(context, deployed))
+        if collected := self.memory.result():
+            self.log.info("An older try collected this result and died before it could say so")
+            return self.judged(replace(collected, secrets=tuple(self.request(context, {}).secrets.values())))
+        with engine_connection.of(self.docker_conn_id).client() as self.engine:
+            self.engine_id = self.engine.info()["ID"]
+            outputs: dict[str, Any] = self.execute_resumable(context)
+            return outputs
 
-    def in_container(self, context: Any) -> Ended:
-        deployed, chosen = settings.read(), engine_connection.of(self.docker_conn_id)
-        with chosen.client() as client:
-            image = image_refs.resolve(self.contract.image, deployed.images)
-            login = chosen.login(registry.address(image.reference))
-            found = registry.on_engine(client, image, login, self.log_line)
-            labels = found["Config"].get("Labels") or {}
+    def submit_job(self, context: Any) -> dict[str, str]:
+        """Start the job's container, or find the one that a try which died before it could note it had started."""
+        deployed = settings.read()
+        image, identity = self.chosen_image(deployed)
+        request = self.request(context, identity)
+        found = left_behind.usable(container.of_instance(self.engine, request.inputs), self.log_line)
+        if found is None:
+            self.log.info("Running %s in image %s %s (%s)", request.job, image.name, image.version, identity["id"][:19])
+            found = self.started(request, identity["id"], deployed)
+        return {"engine": self.engine_id, "container": found.id}
+
+    def started(self, request: JobRequest, image_id: str, deployed: settings.Settings) -> Container:
+        made = container.create(self.engine, image_id, request, self.contract, self.clamped())
+        try:
+            networks.join(self.engine, made.id, self.contract, deployed)
+            made.fill(request)
+            self.raise_if_asked_to_end()
+            self.follower = self.follow(made, request, deployed)
+            self.follower.attach()
+            made.start(request.job)
+        except BaseException:
+            made.remove()
+            raise
+        self.receipt.figures["start_seconds"] = time.monotonic() - self.began
+        return made
+
+    def get_job_status(self, external_id: Any, context: Any) -> str:
+        if external_id["engine"] != self.engine_id:
+            self.log.warning("An older try ran on another engine (%s): this one begins anew", external_id["engine"])
+            return "elsewhere"
+        return left_behind.status(Container(self.engine, external_id["container"]))
+
+    def is_job_active(self, status: str) -> bool:
+        return status == "running"
+
+    def is_job_succeeded(self, status: str) -> bool:
+        return status == "final"
+
+    def poll_until_complete(self, external_id: Any, context: Any) -> dict[str, Any]:
+        """Follow the container to its end, collect what it left, and remove it."""
+        found = Container(self.engine, external_id["container"])
+        if self.follower is None:
+            self.clamped()
+            self.follower = self.follow(found, self.request(context, {}), settings.read())
+        self.outputs = outputs = self.concluded(found, self.follower)
+        return outputs
+
+    def get_job_result(self, external_id: Any, context: Any) -> dict[str, Any]:
+        return self.outputs or self.poll_until_complete(external_id, context)
+
+    def concluded(self, found: Container, follower: Follower) -> dict[str, Any]:
+        """The job's result; the container goes, whatever came of it, unless another try is to take it over."""
+        try:
+            ended = follower.until_ended()
+        except WorkerStopsError:
+            raise
+        except BaseException as error:
+            if task_fate.orphaned(self.supervisor, error):
+                raise task_fate.left_alone(self.contract.job) from error
+            self.end(found)
+            self.tell_last_lines(follower)
+            raise
+        began = time.monotonic()
+        if not self.memory.is_current():
+            raise WorkerStopsError(f"{self.contract.job}: a newer try of this task has taken over: it has the result")
+        self.memory.keep_result(ended)
+        found.remove()
+        self.receipt.add(ended.outputs, found, follower.state, follower.meter)
+        self.receipt.figures["collect_seconds"] = time.monotonic() - began
+        self.log.info("%s", self.receipt.line(self.contract.job, self.limits))
+        if ended.exit_code not in (0, 99):
+            self.tell_last_lines(follower)
+        return self.judged(ended)
+
+    def judged(self, ended: Ended) -> dict[str, Any]:
+        try:
+            outputs = judge(ended, self.contract.job, self.limits.memory_bytes)
+            return outputs | {"receipts": {**(outputs.get("receipts") or {}), **self.receipt.rounded()}}
+        finally:
+            self.memory.forget_run()
+
+    def end(self, found: Container) -> None:
+        """Stop and remove; over a connection of its own, since the other may have been cut off in mid-answer."""
+        with engine_connection.of(self.docker_conn_id).client() as client:
+            doomed = Container(client, found.id)
+            doomed.stop()
+            doomed.remove()
+        if self.memory.is_current():
+            self.memory.forget_run()
+
+    def tell_last_lines(self, follower: Follower) -> None:
+        """Where a log is long, its end is what people look for."""
+        if follower.last:
+            self.log.error("The last %s lines of the job:\n%s", len(follower.last), "\n".join(follower.last))
+
+    def follow(self, found: Container, request: JobRequest, deployed: settings.Settings) -> Follower:
+        connection = engine_connection.of(self.docker_conn_id)
+        return Follower(
+            found,
+            connection.client,
+            self.log_line,
+            tuple(request.secrets.values()),
+            self.limits.timeout_seconds,
+            deployed.lost_seconds,
+            self.raise_if_asked_to_end,
+        )
+
+    def chosen_image(self, deployed: settings.Settings) -> tuple[ImageRef, dict[str, Any]]:
+        """The image that this task's first try began with, and what inputs.json says of it."""
+        kept = self.memory.image()
+        image = kept or image_refs.resolve(self.contract.image, deployed.images)
+        login = engine_connection.of(self.docker_conn_id).login(registry.address(image.reference))
+        try:
+            found = registry.on_engine(self.engine, image, login, self.log_line)
+        except ImageMissingError as error:
+            began = ": this DAG run began with it; a new DAG run takes today's image" if kept else ""
+            raise ImageMissingError(f"{error}{began}") from error
+        labels = found["Config"].get("Labels") or {}
+        if not kept:
             image_refs.check_built(image, labels)
-            request = self.request(context, image.identity(labels, found["Id"]))
-            self.log.info("Running %s in image %s %s (%s)", request.job, image.name, image.version, found["Id"][:19])
-            self.limits = self.clamped(client)
-            self.running = container = Container(client, found["Id"], self.container_labels(request, deployed))
-            container.remove_left(self.log_line)
-            return replace(container.run(request, self.limits, self.log_line), secrets=tuple(request.secrets.values()))
+            self.memory.keep_image(image)
+        return image, image.identity(labels, found["Id"])
 
     def in_process(self, context: Any, deployed: settings.Settings) -> Ended:
+        if self.contract.command[:2] != ("python", "-m"):
+            raise SettingsError(f"{self.contract.job} is no Python module: it runs in a container only")
         if not (deployed.jobs / self.contract.job / "__main__.py").is_file():
             raise SettingsError(f"SLIPWAY_RUNTIME=process, but {deployed.jobs} holds no code: a bundle needs docker")
         image = image_refs.without_engine(self.contract.image, deployed.images)
         self.log.info("Running %s as a process of this environment", self.contract.job)
-        self.running = process = Process()
+        self.process = process = Process()
         labels = {image_refs.REVISION: code_of(self.contract.job)}
         request = self.request(context, image.identity(labels, None))
         return replace(process.run(request, self.log_line), secrets=tuple(request.secrets.values()))
@@ -104,21 +249,12 @@ class JobOperator(DockerOperator):
         secrets = job_inputs.secrets(self.contract, keys.get("secrets_variable", job_inputs.SECRETS_VARIABLE))
         given = self.pipeline.parameters(self.contract)
         inputs = job_inputs.build(context, self.contract, self.pipeline, given, image)
+        self.instance = context["ti"]
         return JobRequest(self.contract.job, inputs, environment, secrets)
 
-    def container_labels(self, request: JobRequest, deployed: settings.Settings) -> dict[str, str]:
-        """Which try of which task a container or volume belongs to."""
-        run = request.inputs["run"]
-        names = ("dag_id", "run_id", "task_id", "map_index", "try_number")
-        return {
-            "slipway.project": deployed.project,
-            "slipway.job": self.contract.job,
-            **{f"slipway.{name}": str(run[name]) for name in names},
-        }
-
-    def clamped(self, client: docker.APIClient) -> Limits:
+    def clamped(self) -> Limits:
         """The limits that this machine can give; the engine refuses to start a container with more."""
-        has = client.info()
+        has = self.engine.info()
         given = replace(
             self.limits,
             memory_bytes=min(self.limits.memory_bytes, has["MemTotal"]),
@@ -126,12 +262,22 @@ class JobOperator(DockerOperator):
         )
         if given != self.limits:
             self.log.warning("Limits cut to this machine: %s instead of %s", given, self.limits)
+        self.limits = given
         return given
 
     def log_line(self, line: str) -> None:
-        self.log.info("%s", line)
+        level, text = log_lines.levelled(line)
+        self.log.log(level, "%s", text)
+
+    def raise_if_asked_to_end(self) -> None:
+        """Raises JobKilledError, or WorkerStopsError where the job is to go on without this worker."""
+        if task_fate.orphaned(self.supervisor):
+            raise task_fate.left_alone(self.contract.job)
+        if self.asked_to_end:
+            raise task_fate.ending(self.instance, self.contract.job)
 
     def on_kill(self) -> None:
-        """Stop what runs; the end is then collected, and the container removed, by `execute` itself."""
-        if self.running:
-            self.running.stop()
+        """Called by a signal handler, so it only takes note; the loop that watches the job decides."""
+        self.asked_to_end = True
+        if self.process:
+            self.process.stop()

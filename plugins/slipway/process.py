@@ -56,8 +56,11 @@ class Process:
             start_new_session=True,
         )
         with cast(BufferedReader, self.child.stdout) as stream:
-            chunks = iter(partial(stream.read1, CHUNK_BYTES), b"")
-            for line in log_lines.redacted(log_lines.lines(chunks), request.secrets.values()):
+            lines = log_lines.Lines(request.secrets.values())
+            for chunk in iter(partial(stream.read1, CHUNK_BYTES), b""):
+                for line in lines.feed(chunk):
+                    log(line)
+            for line in lines.end():
                 log(line)
         return shell_code(self.child.wait())
 

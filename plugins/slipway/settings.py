@@ -22,7 +22,9 @@ class Settings:
     `project` prefixes the names of networks, volumes and containers, so that two checkouts can share an engine.
     `runtime` is `docker` or `process`; empty is docker in a task, while `slipway` and `make` look for an engine.
     `state` is the untracked folder of this checkout. `mlflow_port` is published on loopback only.
+    `network` is the one that every job joins, `egress_network` the one that a job joins beside it to reach out.
     `lake_volume` names a volume, or with an absolute path a folder of the engine's host.
+    `lost_seconds` is how long a job may be paused, or its engine silent, before the job counts as lost.
     """
 
     project: str
@@ -30,8 +32,11 @@ class Settings:
     state: Path
     mlflow_port: int
     network: str
+    egress_network: str
     lake_volume: str
     retries: int
+    retry_delay_seconds: int
+    lost_seconds: int
     jobs: Path
     images: Path
     pipelines: tuple[Path, ...]
@@ -62,14 +67,18 @@ def read(dags: Path | None = None, told: dict[str, str] | None = None) -> Settin
     """
     told = given() if told is None else told
     project = told.get("SLIPWAY_PROJECT") or "slipway"
+    network = told.get("SLIPWAY_NETWORK") or project
     return Settings(
         project=project,
         runtime=one_of("SLIPWAY_RUNTIME", told.get("SLIPWAY_RUNTIME", ""), ("", *RUNTIMES)),
         state=Path(told.get("SLIPWAY_STATE") or HOME / ".slipway").absolute(),
         mlflow_port=whole("MLFLOW_PORT", told.get("MLFLOW_PORT") or "5050", 1, 65535),
-        network=told.get("SLIPWAY_NETWORK") or project,
+        network=network,
+        egress_network=told.get("SLIPWAY_EGRESS_NETWORK") or f"{network}-egress",
         lake_volume=told.get("SLIPWAY_LAKE_VOLUME") or f"{project}-lake",
         retries=whole("SLIPWAY_RETRIES", told.get("SLIPWAY_RETRIES") or "2", 0, 100),
+        retry_delay_seconds=whole("SLIPWAY_RETRY_DELAY", told.get("SLIPWAY_RETRY_DELAY") or "30", 0, 86_400),
+        lost_seconds=whole("SLIPWAY_LOST_SECONDS", told.get("SLIPWAY_LOST_SECONDS") or "120", 1, 86_400),
         jobs=Path(told.get("SLIPWAY_JOBS") or HOME / "jobs"),
         images=Path(told.get("SLIPWAY_IMAGES") or HOME / "images"),
         pipelines=pipeline_folders(dags, told.get("SLIPWAY_PIPELINES", "")),

@@ -19,14 +19,16 @@ NAME = f"slipway-{importlib.metadata.version('slipway')}"
 
 @pytest.fixture
 def deployed(tmp_path):
-    """This checkout with images of whom one was released and both were built."""
+    """This checkout with images of whom all were built, and all but one released."""
     images = tmp_path / "images"
     images.mkdir()
     line = '{{version: 0.1.0, lock: "sha256:aa", digest: {}}}\n'
     (images / "images.lock").write_text(
-        "data: " + line.format('"r.example/slipway-data@sha256:cc"') + "model: " + line.format("null")
+        "".join(f"{name}: " + line.format(f'"r.example/slipway-{name}@sha256:cc"') for name in ("data", "shell"))
+        + ("model: " + line.format("null"))
     )
-    (images / "images.local.json").write_text(json.dumps({"data": "sha256:1", "model": "sha256:2", "mlflow": "x"}))
+    built = {"data": "sha256:1", "model": "sha256:2", "shell": "sha256:3", "mlflow": "x"}
+    (images / "images.local.json").write_text(json.dumps(built))
     return replace(settings.read(), images=images)
 
 
@@ -44,6 +46,7 @@ def test_a_bundle_is_two_folders_with_contracts_and_image_references_inside(writ
     assert json.loads((carried / "images" / "images.local.json").read_text()) == {
         "data": "sha256:1",
         "model": "sha256:2",
+        "shell": "sha256:3",
     }
     assert (written / "dags" / "pipelines" / "bike_demand.yaml").is_file()
 

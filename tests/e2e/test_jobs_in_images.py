@@ -70,7 +70,7 @@ def run_in(image, deployment, jobs, tests):
     ("image", "jobs", "tests"),
     [
         ("data", [], ["tests/jobs/test_ingest_files.py", "tests/jobs/test_ingest_rows.py"]),
-        ("model", ["ingest"], ["tests/jobs"]),
+        ("model", ["ingest", "checksums"], ["tests/jobs"]),
     ],
 )
 def test_the_jobs_tests_pass_in_the_image_that_runs_them(deployment, image, jobs, tests):

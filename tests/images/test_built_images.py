@@ -55,7 +55,7 @@ def test_a_job_image_holds_its_jobs_and_no_others(name: str, jobs: list[str]) ->
     assert found == [" ".join(jobs)]
 
 
-@pytest.mark.parametrize("name", ["base", "data", "model", "mlflow"])
+@pytest.mark.parametrize("name", ["base", "data", "model", "shell", "mlflow"])
 def test_labels_say_what_an_image_is(name: str) -> None:
     recipe = read_lock()[name]
     answer = subprocess.run(["docker", "image", "inspect", recipe.reference], capture_output=True, check=True)
@@ -114,7 +114,7 @@ def company(block: str) -> bool:
 
 def test_the_tests_look_at_the_images_of_this_checkout() -> None:
     known = json.loads((ROOT / "images/images.local.json").read_text())
-    assert {"base", "data", "mlflow", "model"} <= set(known)
+    assert {"base", "data", "mlflow", "model", "shell"} <= set(known)
 
 
 def test_no_layer_of_postgres_keeps_the_mirror_or_its_lists() -> None:

@@ -5,14 +5,17 @@ import re
 import shutil
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from images import buildx, debian, dotenv, lock
 from images.recipe import ROOT, BuildError, copied_files, file_hash, inputs_hash, read_lock, stage_context
 
-IMAGES = ["base", "data", "model", "mlflow", "airflow", "postgres", "store"]
+IMAGES = ["base", "data", "model", "shell", "mlflow", "airflow", "postgres", "store"]
 PARENT = "sha256:parent"
 
 
@@ -84,6 +87,7 @@ def test_renewing_the_lock_changes_one_line_and_only_its_hash(checkout: Path) ->
         ("jobs/train/__main__.py", ["model"]),
         ("jobs/predict/new_file.py", ["model"]),
         ("jobs/errors.py", ["data", "model"]),
+        ("jobs/checksums/checksums.sh", ["shell"]),
         ("images/mlflow/healthcheck.py", ["mlflow"]),
         ("images/base/install-lock.sh", ["base"]),
         ("images/airflow/variables.py", ["airflow"]),
@@ -161,3 +165,21 @@ def test_the_environment_wins_over_the_env_file(
     other.write_text("")
     monkeypatch.setenv("SLIPWAY_CA_FILE", str(other))
     assert f"id=ca,src={other}" in buildx.secrets(tmp_path, offline=True)
+
+
+def test_two_builds_at_once_fetch_a_missing_builder_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched = []
+
+    def fetch(package: str, suite: str, folder: Path) -> None:
+        fetched.append(package)
+        time.sleep(0.2)
+        (folder / buildx.PACKAGED).parent.mkdir(parents=True)
+        (folder / buildx.PACKAGED).touch()
+
+    monkeypatch.setattr(buildx, "STANDALONE", tmp_path / "docker-buildx")
+    monkeypatch.setattr(buildx.engine, "docker", lambda *_: SimpleNamespace(returncode=1))
+    monkeypatch.setattr(buildx.packages, "can_fetch", lambda: True)
+    monkeypatch.setattr(buildx.packages, "fetch", fetch)
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(buildx.command, [False, False]))
+    assert (fetched, found) == (["docker-buildx"], [[str(tmp_path / "docker-buildx")]] * 2)

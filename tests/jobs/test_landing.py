@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from line import Line, as_csv, demand_rows
 
+from jobs import landed
 from jobs.ingest import landing
 
 
@@ -32,7 +33,7 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def put(monkeypatch: pytest.MonkeyPatch, *keys: str) -> None:
-    monkeypatch.setattr(landing, "_s3", lambda: Bucket(*keys))
+    monkeypatch.setattr(landed, "s3", lambda: Bucket(*keys))
 
 
 def test_files_of_one_name_in_two_folders_are_both_read_and_one_at_a_time(

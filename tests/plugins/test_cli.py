@@ -24,6 +24,7 @@ WORDS = [
         "demo",
         "doctor",
         "down",
+        "explain",
         "inputs",
         "land",
         "mlflow",

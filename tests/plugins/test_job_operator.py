@@ -53,13 +53,13 @@ def test_nothing_to_do_is_skipped_and_leaves_its_reason(probe):
 @pytest.mark.parametrize("ends", ["without outputs", "unclosed"])
 def test_a_job_without_a_closed_result_fails(probe, ends):
     error, _, _ = probe(ends)
-    assert type(error).__name__ == "JobFailedError"
+    assert type(error).__name__ == "ContractBrokenError"
     assert "the contract is broken" in str(error)
 
 
 def test_bad_data_is_never_retried(probe):
     error, _, _ = probe("bad data")
-    assert type(error).__name__ == "JobRefusedError"
+    assert type(error).__name__ == "BadDataError"
     assert str(error) == "probe: bad data: no column 'x' in f.csv"
 
 
@@ -81,7 +81,7 @@ def test_a_task_never_leaves_its_container_because_an_engine_is_away(probe, monk
     monkeypatch.delenv("SLIPWAY_RUNTIME")
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     error, _, _ = probe("done")
-    assert type(error).__name__ == "EngineAwayError"
+    assert type(error).__name__ == "ServiceAwayError"
 
 
 def test_a_process_says_which_code_it_ran(probe):
@@ -130,5 +130,5 @@ def test_a_pipeline_may_name_its_own_variable_of_secrets(probe, monkeypatch):
     task = probe_task()
     task.pipeline.keys["secrets_variable"] = "north_secrets"
     assert task.execute(context("done", Instance()))["seen"]["secrets"] == ["PROBE_KEY"]
-    assert task.running is not None
+    assert task.process is not None
     assert dict(task.request(context("done", Instance()), {}).secrets) == {"PROBE_KEY": "canary-north"}

@@ -3,15 +3,18 @@
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 
 import httpx
 import psutil
 import pytest
+import small_images
 
 from slipway import engine, mlflow_rest, ports, settings
 from slipway.embedded import deployment, engine_project, tracking_process, tracking_server
-from slipway.errors import EngineAwayError, PortTakenError, TrackingAwayError
+from slipway.errors import EngineAwayError, NetworkInUseError, PortTakenError, SettingsError, TrackingAwayError
+from slipway.hardening import hardened
 from slipway.settings import Settings
 
 
@@ -112,10 +115,11 @@ def test_the_container_is_kept_then_replaced_with_its_data_when_the_port_changes
     assert client.inspect_container(moved.mlflow_container)["Id"] != first["Id"]
     assert experiments(moved) == ["Default", "kept"]
 
-    name, network = in_docker.mlflow_container, in_docker.network
+    name, networks = in_docker.mlflow_container, [in_docker.network, in_docker.egress_network]
     assert deployment.stop(in_docker, volumes=False) == [f"container {name}"]
     volumes = [f"volume {in_docker.lake_volume}", f"volume {in_docker.mlflow_volume}"]
-    assert deployment.stop(in_docker, volumes=True) == [*volumes, f"network {network}"]
+    *first, one, other = deployment.stop(in_docker, volumes=True)
+    assert (first, sorted([one, other])) == (volumes, [f"network {network}" for network in networks])
     assert deployment.stop(in_docker, volumes=True) == []
 
 
@@ -128,7 +132,9 @@ def test_the_container_is_hardened_and_published_on_loopback_alone(in_docker, cl
     assert (host["CapDrop"], host["SecurityOpt"], host["ReadonlyRootfs"]) == (["ALL"], ["no-new-privileges"], True)
     assert (host["Memory"], host["RestartPolicy"]["Name"]) == (2**30, "unless-stopped")
     assert found["Config"]["User"] == "10001:10001"
-    assert "mlflow" in found["NetworkSettings"]["Networks"][in_docker.network]["Aliases"]
+    joined = found["NetworkSettings"]["Networks"]
+    assert sorted(joined) == [in_docker.network, in_docker.egress_network]
+    assert "mlflow" in joined[in_docker.network]["Aliases"]
     refused = httpx.get(f"{in_docker.mlflow_url}/api/2.0/mlflow/experiments/search", headers={"Host": "evil.example"})
     assert refused.status_code == 403
 
@@ -153,7 +159,79 @@ def test_each_runtime_takes_the_port_over_from_the_other(in_docker, client):
 
 
 @pytest.mark.containers
-def test_starters_at_once_make_one_network(in_docker):
+def test_a_job_reaches_mlflow_by_its_name(in_docker, client):
+    deployment.up("docker", in_docker)
+    ask = "import urllib.request as request; print(request.urlopen('http://mlflow:5000/health', timeout=20).status)"
+    limits = client.create_host_config(network_mode=in_docker.network, **hardened(2**28))
+    job = client.create_container(small_images.BASE, ["python3", "-c", ask], host_config=limits)["Id"]
+    client.start(job)
+    ended = client.wait(job)["StatusCode"], client.logs(job).decode().strip()
+    client.remove_container(job, v=True, force=True)
+    assert ended == (0, "200")
+
+
+@pytest.fixture
+def older(in_docker, client) -> Iterator[str]:
+    """The jobs' network as it was made before it had no way out; its ID."""
+    made = client.create_network(in_docker.network, labels=engine_project.labels(in_docker))["Id"]
+    yield made
+    for container in client.containers(all=True, filters={"network": made}):
+        client.remove_container(container["Id"], v=True, force=True)
+
+
+@contextmanager
+def somebody(client, name: str, network: str) -> Iterator[None]:
+    """A container that runs on a network."""
+    limits = client.create_host_config(network_mode=network, init=True)
+    made = client.create_container(small_images.BASE, ["sleep", "60"], name=name, host_config=limits)["Id"]
+    client.start(made)
+    try:
+        yield
+    finally:
+        client.remove_container(made, v=True, force=True)
+
+
+@pytest.mark.containers
+def test_the_network_of_an_older_slipway_is_replaced_with_the_mlflow_on_it(in_docker, client, older):
+    labels = engine_project.labels(in_docker, service="mlflow")
+    limits = client.create_host_config(network_mode=in_docker.network)
+    client.create_container(
+        small_images.BASE, ["sleep", "60"], name=in_docker.mlflow_container, labels=labels, host_config=limits
+    )
+    client.start(in_docker.mlflow_container)
+    deployment.up("docker", in_docker)
+    found = client.inspect_network(in_docker.network)
+    assert (found["Internal"], found["Id"] == older) == (True, False)
+    assert client.inspect_container(in_docker.mlflow_container)["Id"] in found["Containers"]
+
+
+@pytest.mark.containers
+def test_an_older_network_that_is_in_use_is_told_and_left(in_docker, client, older):
+    name = f"{in_docker.project}-job"
+    with somebody(client, name, older), pytest.raises(NetworkInUseError, match=f"{name} is still on it: wait"):
+        tracking_server.up(client, in_docker)
+    assert client.inspect_network(in_docker.network)["Id"] == older
+
+
+@pytest.mark.containers
+def test_a_network_of_somebody_elses_stays_and_its_way_out_is_told(in_docker, client, capsys):
+    theirs = client.create_network(in_docker.network)["Id"]
+    try:
+        deployment.up("docker", in_docker)
+        assert "is not Slipway's and has a way out: so have the jobs" in capsys.readouterr().out
+        assert deployment.stop(in_docker, volumes=True)[-1] == f"network {in_docker.egress_network}"
+    finally:
+        client.remove_network(theirs)
+
+
+@pytest.mark.containers
+def test_one_name_for_both_networks_is_refused(in_docker):
+    with pytest.raises(SettingsError, match="are both one, and one of them has no way out"):
+        deployment.up("docker", replace(in_docker, network="one", egress_network="one"))
+
+
+@pytest.mark.containers
+def test_starters_at_once_make_one_network_of_each_name(in_docker):
     def prepare(_):
         with engine.connect() as client:
             engine_project.prepare(client, in_docker)
@@ -161,7 +239,8 @@ def test_starters_at_once_make_one_network(in_docker):
     with ThreadPoolExecutor(8) as starters:
         list(starters.map(prepare, range(8)))
     with engine.connect() as client:
-        assert [found["Name"] for found in client.networks(names=[in_docker.network])] == [in_docker.network]
+        made = sorted(found["Name"] for found in client.networks(names=[in_docker.network]))
+    assert made == [in_docker.network, in_docker.egress_network]
 
 
 @pytest.mark.containers

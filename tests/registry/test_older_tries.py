@@ -1,4 +1,4 @@
-"""What an older try of the same task left goes before a new one begins."""
+"""What an older try of the same task left without a result goes before a new one begins."""
 
 import json
 
@@ -19,16 +19,16 @@ def left_by(client, image, try_number, **others):
 
 
 def test_a_new_try_removes_what_the_last_one_left_and_nothing_else(images, client):
-
     image = json.loads((images / "images.local.json").read_text())["data"]
-    running, ended = left_by(client, image, "1"), left_by(client, image, "0")
-    client.start(running)
+    killed, never_started = left_by(client, image, "1"), left_by(client, image, "0")
+    client.start(killed)
+    client.kill(killed)
     others = [left_by(client, image, "1", run_id="manual__2"), left_by(client, image, "1", map_index="3")]
     task = probe_task()
     assert task.execute(context("done", Instance()))["status"] == "done"
     found = client.containers(all=True, filters={"label": f"slipway.project={settings.read().project}"})
     assert sorted(container["Id"] for container in found) == sorted(others)
-    assert f"removing container {running[:12]} that try 1 of this task left" in task.lines
-    assert f"removing container {ended[:12]} that try 0 of this task left" in task.lines
+    for gone in (killed, never_started):
+        assert f"removing container {gone[:12]} that an older try of this task left" in task.lines
     for container in others:
         client.remove_container(container, force=True)

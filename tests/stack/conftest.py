@@ -32,15 +32,25 @@ def chain(stack):
 
 
 def ended(stack, airflow, dag):
-    """The states of each task of a DAG in all its runs, once they have ended."""
+    """The states of each task of a DAG in all its runs, once they have ended and one of them has done its work.
+
+    A run that found nothing to do may end before the one that an asset starts is there.
+    """
 
     def look():
         stack.look_at_jobs()
         runs = airflow.get(f"/dags/{dag}/dagRuns").json()["dag_runs"]
-        return runs if runs and all(run["state"] in ("success", "failed") for run in runs) else None
+        if not runs or any(run["state"] not in ("success", "failed") for run in runs):
+            return None
+        found = states(airflow, dag, runs)
+        return found if all("success" in seen for seen in found.values()) else None
 
+    return wait_for(look, 480)
+
+
+def states(airflow, dag, runs):
     found = {}
-    for run in wait_for(look, 480):
+    for run in runs:
         tasks = airflow.get(f"/dags/{dag}/dagRuns/{run['dag_run_id']}/taskInstances").json()["task_instances"]
         for task in tasks:
             found.setdefault(task["task_id"], set()).add(task["state"])

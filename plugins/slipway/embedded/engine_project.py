@@ -1,4 +1,4 @@
-"""What this deployment owns on the engine: one network, two volumes, and containers, all under one label."""
+"""What this deployment owns on the engine: two networks, two volumes, and containers, all under one label."""
 
 import fcntl
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ import docker
 import requests
 from docker.errors import APIError, NotFound
 
+from slipway.embedded import private_network
 from slipway.errors import EngineAwayError
 from slipway.progress import say
 from slipway.settings import Settings
@@ -41,16 +42,35 @@ def owned(deployed: Settings) -> dict[str, Any]:
 
 
 def prepare(client: docker.APIClient, deployed: Settings) -> None:
-    """Create the network and both volumes where they are not there yet."""
-    deployed.state.mkdir(parents=True, exist_ok=True)
-    # Asked by two at once the engine makes two networks of one name, CheckDuplicate or not, and finds neither.
-    with (deployed.state / "network.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        # The engine's own filter matches parts of names too.
-        if not any(found["Name"] == deployed.network for found in client.networks(names=[deployed.network])):
-            client.create_network(deployed.network, driver="bridge", labels=labels(deployed))
+    """Create both networks and both volumes where they are not there yet."""
+    with alone(deployed):
+        private_network.create(client, deployed, labels(deployed))
     for volume in (deployed.lake_volume, deployed.mlflow_volume):
         client.create_volume(volume, labels=labels(deployed))
+
+
+@contextmanager
+def alone(deployed: Settings) -> Iterator[None]:
+    """One at a time of those who make networks.
+
+    Asked by two at once the engine makes two networks of one name, CheckDuplicate or not, and finds neither.
+    """
+    deployed.state.mkdir(parents=True, exist_ok=True)
+    with (deployed.state / "network.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def replace_older_network(client: docker.APIClient, deployed: Settings) -> None:
+    """Remove a network of an older Slipway, which had a way out, and the MLflow on it, so that `prepare` makes it anew.
+
+    Raises NetworkInUseError while something else uses it.
+    """
+    with alone(deployed):
+        if older := private_network.older(client, deployed, labels(deployed)):
+            private_network.check_unused(client, older, deployed)
+            remove_service(client, deployed)
+            client.remove_network(older)
 
 
 def remove_service(client: docker.APIClient, deployed: Settings) -> None:
@@ -73,7 +93,7 @@ def remove_containers(client: docker.APIClient, deployed: Settings) -> list[str]
 
 
 def remove_data(client: docker.APIClient, deployed: Settings) -> list[str]:
-    """Remove lake, tracking data and network; what others still use stays, and is said."""
+    """Remove lake, tracking data and networks; what others still use stays, and is said."""
     # The engine makes a volume without labels when a job is the first to name it.
     by_name = {f"{deployed.project}-lake", deployed.mlflow_volume}
     names = {volume["Name"] for volume in volumes(client, deployed)} | by_name

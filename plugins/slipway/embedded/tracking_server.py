@@ -1,4 +1,7 @@
-"""MLflow as the one container of the embedded deployment, its data in a volume, its port on loopback alone."""
+"""MLflow as the one container of the embedded deployment, its data in a volume, its port on loopback alone.
+
+Jobs meet it on their network; its port is published by the other one, since an internal network publishes none.
+"""
 
 import hashlib
 import json
@@ -24,10 +27,11 @@ START_SECONDS = 120
 def up(client: docker.APIClient, deployed: Settings) -> None:
     """Start MLflow and wait until its API answers; the same container is kept while image and port are the same.
 
-    Raises ImageMissingError, PortTakenError, or TrackingAwayError when it doesn't come up.
+    Raises ImageMissingError, PortTakenError, NetworkInUseError, or TrackingAwayError when it doesn't come up.
     """
     image = image_refs.resolve("mlflow", deployed.images)
     image_id = engine.inspect_image(client, image.reference, f"{image.name} {image.version}")["Id"]
+    engine_project.replace_older_network(client, deployed)
     engine_project.prepare(client, deployed)
     wanted = wish(client, image_id, deployed)
     running(client, wanted, deployed)
@@ -45,18 +49,16 @@ def wish(client: docker.APIClient, image_id: str, deployed: Settings) -> dict[st
         "environment": {"TMPDIR": DATA},
         "ports": [PORT],
         "host_config": host_config(client, deployed),
-        "networking_config": client.create_networking_config(
-            {deployed.network: client.create_endpoint_config(aliases=["mlflow"])}  # type: ignore[arg-type]
-        ),
     }
-    fingerprint = hashlib.sha256(json.dumps(options, sort_keys=True, default=str).encode()).hexdigest()
+    made_from = {**options, "network": deployed.network}
+    fingerprint = hashlib.sha256(json.dumps(made_from, sort_keys=True, default=str).encode()).hexdigest()
     return {**options, "labels": engine_project.labels(deployed, service="mlflow", fingerprint=fingerprint)}
 
 
 def host_config(client: docker.APIClient, deployed: Settings) -> dict[str, Any]:
     config: dict[str, Any] = client.create_host_config(
         mounts=[Mount(type="volume", target=DATA, source=deployed.mlflow_volume)],
-        network_mode=deployed.network,
+        network_mode=deployed.egress_network,
         port_bindings={PORT: (ports.LOOPBACK, deployed.mlflow_port)},
         # Links to runs still work after the machine was started anew.
         restart_policy={"Name": "unless-stopped"},
@@ -79,8 +81,18 @@ def running(client: docker.APIClient, wanted: dict[str, Any], deployed: Settings
     if not same:
         if found:
             client.remove_container(found["Id"], v=True, force=True)
-        client.create_container(name=deployed.mlflow_container, **wanted)
+        create(client, wanted, deployed)
     start(client, deployed)
+
+
+def create(client: docker.APIClient, wanted: dict[str, Any], deployed: Settings) -> None:
+    """Create the container on both networks; one that can't have both is removed, and the next try begins afresh."""
+    client.create_container(name=deployed.mlflow_container, **wanted)
+    try:
+        client.connect_container_to_network(deployed.mlflow_container, deployed.network, aliases=["mlflow"])
+    except APIError:
+        client.remove_container(deployed.mlflow_container, v=True, force=True)
+        raise
 
 
 def inspected(client: docker.APIClient, deployed: Settings) -> dict[str, Any] | None:

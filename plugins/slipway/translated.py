@@ -1,0 +1,40 @@
+"""Faults on the way to a job, and the end of its time, as failures that a retry policy can tell apart."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from airflow.sdk.exceptions import AirflowTaskTimeout
+
+from slipway.contracts import Limits
+from slipway.errors import (
+    ContractError,
+    EngineAwayError,
+    ImageMissingError,
+    RegistryAwayError,
+    RegistryLoginError,
+    SettingsError,
+    TrackingAwayError,
+)
+from slipway.failures import DeadlineError, JobRefusedError, NoImageError, ServiceAwayError
+
+
+@contextmanager
+def errors(job: str, limits: Limits) -> Iterator[None]:
+    """Raises JobRefusedError where somebody has to do something first, else what may heal by itself."""
+    try:
+        yield
+    except (ContractError, RegistryLoginError, SettingsError) as error:
+        raise JobRefusedError(str(error)) from error
+    except ImageMissingError as error:
+        raise NoImageError(str(error)) from error
+    except (EngineAwayError, RegistryAwayError, TrackingAwayError) as error:
+        raise ServiceAwayError(str(error)) from error
+    except AirflowTaskTimeout as error:
+        raise deadline(job, limits) from error
+
+
+def deadline(job: str, limits: Limits) -> DeadlineError:
+    return DeadlineError(
+        f"{job}: deadline: stopped after {limits.timeout_seconds} s: raise limits.{job}.timeout_seconds in the YAML,"
+        " or ask for more in the trigger form"
+    )
