@@ -130,7 +130,7 @@ class AirflowParts:
 
     def worker_of(self, run):
         """The processes of one running task: its supervisor, and the task's own."""
-        listed = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+        listed = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
         rows = [line.split(None, 2) for line in listed.splitlines()]
         mine = self.task(run)["id"]
         titled = [int(pid) for pid, _, title in rows if title.endswith(mine)]
