@@ -83,7 +83,9 @@ class TrackedRun:
         now |= {notes.NOTE: notes.of_run(self.inputs), "mlflow.source.name": f"jobs/{self.inputs.job}"}
         self.client.log_batch(self.id, tags=[RunTag(name, value) for name, value in now.items()])
         self.client.update_run(self.parent_id, status="RUNNING")
-        self.client.log_dict(self.id, self.inputs.model_dump(mode="json"), "slipway/inputs.json")
+        self.client.log_dict(
+            self.id, self.inputs.model_dump(mode="json", exclude={"mlflow", "fingerprint"}), "slipway/inputs.json"
+        )
 
 
 def identity_tags(inputs: Inputs) -> dict[str, str]:
@@ -142,20 +144,29 @@ def find_or_create(
     return oldest
 
 
-@contextlib.contextmanager
-def run(inputs: Inputs) -> Iterator[TrackedRun]:
-    """The run of this task instance, resumed where an older try has made it; closed as FAILED if left open."""
-    if not os.environ.get("MLFLOW_TRACKING_URI"):
-        raise UsageError("MLFLOW_TRACKING_URI is not set: give it the address of the MLflow server")
-    client = mlflow.MlflowClient()
+def _own(client: mlflow.MlflowClient, inputs: Inputs) -> tuple[MlflowRun, str]:
+    """This job's run and the ID of the one above it: those that the caller has opened, else found or made here."""
     experiment_id = _experiment(client, inputs)
+    if inputs.mlflow:
+        return client.get_run(inputs.mlflow.run_id), inputs.mlflow.parent_run_id
     when = inputs.run.requested_at[:16].replace("T", " ")
     dag_run = {"slipway.dag_id": inputs.run.dag_id, "slipway.run_id": inputs.run.run_id, "slipway.parent": "true"}
     about = {"slipway.pipeline": inputs.pipeline, notes.NOTE: notes.of_parent(inputs)}
     parent = find_or_create(client, experiment_id, f"{inputs.run.dag_id} {when}", dag_run, about)
     more = descriptive_tags(inputs) | {"mlflow.parentRunId": parent.info.run_id}
     own = find_or_create(client, experiment_id, f"{inputs.job} {when}", identity_tags(inputs), more)
-    tracked = TrackedRun(inputs, own.info.run_id, experiment_id, client, parent.info.run_id)
+    return own, parent.info.run_id
+
+
+@contextlib.contextmanager
+def run(inputs: Inputs) -> Iterator[TrackedRun]:
+    """The run of this task instance, resumed where an older try has made it; closed as FAILED if left open."""
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        raise UsageError("MLFLOW_TRACKING_URI is not set: give it the address of the MLflow server")
+    client = mlflow.MlflowClient()
+    own, parent_id = _own(client, inputs)
+    experiment_id = own.info.experiment_id
+    tracked = TrackedRun(inputs, own.info.run_id, experiment_id, client, parent_id)
     mlflow.set_experiment(experiment_id=experiment_id)
     try:
         with mlflow.start_run(run_id=tracked.id, log_system_metrics=False):
@@ -163,5 +174,5 @@ def run(inputs: Inputs) -> Iterator[TrackedRun]:
             log.info("MLflow run %s of %s.%s, try %s", tracked.id, inputs.pipeline, inputs.job, inputs.run.try_number)
             yield tracked
     except BaseException:
-        client.set_terminated(parent.info.run_id, "FAILED")
+        client.set_terminated(parent_id, "FAILED")
         raise

@@ -21,11 +21,7 @@ LOADER_NAMES = re.compile(
 )
 # A secret's name becomes a file's.
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# What a job.yaml may say, and which hardening it may leave out.
-KEYS = frozenset(
-    ("job", "description", "image", "environment", "secrets", "limits", "parameters", "command", "egress", "unhardened")
-    + ("reuse",)
-)
+# The hardening that a job.yaml may leave out.
 MEASURES = ("user", "capabilities", "no_new_privileges", "read_only", "init")
 
 
@@ -124,8 +120,10 @@ def load(path: Path) -> Contract:
             unhardened=unhardened(given.get("unhardened") or {}),
             reuse=reuse(given.get("reuse")),
         )
-        if unknown := sorted(given.keys() - KEYS):
-            raise ValueError(f"unknown key {', '.join(unknown)}; there are {', '.join(sorted(KEYS))}")
+        if unknown := sorted(given.keys() - Contract.__dataclass_fields__.keys()):
+            raise ValueError(
+                f"unknown key {', '.join(unknown)}; there are {', '.join(sorted(Contract.__dataclass_fields__))}"
+            )
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise ContractError(
             f"{path}: not a usable contract ({error}): compare it with another job's job.yaml"

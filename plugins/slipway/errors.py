@@ -79,6 +79,12 @@ class TrackingAwayError(SlipwayError):
     exit_code = 69
 
 
+class TrackingRefusedError(SlipwayError):
+    """MLflow answers that it won't: the login, or what it was asked, is wrong."""
+
+    exit_code = 77
+
+
 class LandingError(SlipwayError):
     """A file can't be brought into landing."""
 

@@ -24,13 +24,14 @@ from slipway import (
     registry,
     settings,
     task_fate,
+    tracking_address,
     translated,
 )
 from slipway.container import Container
 from slipway.contracts import Limits
 from slipway.ended import Ended, judge
 from slipway.errors import ImageMissingError, SettingsError
-from slipway.failures import NothingToDo, WorkerStopsError
+from slipway.failures import JobFailedError, JobRefusedError, NothingToDo, WorkerStopsError
 from slipway.following import Follower
 from slipway.image_refs import ImageRef
 from slipway.job_inputs import JobRequest
@@ -39,6 +40,7 @@ from slipway.pipelines import Pipeline
 from slipway.process import Process, code_of
 from slipway.receipts import Receipt
 from slipway.task_memory import CONTAINER, TaskMemory
+from slipway.task_tracking import TaskTracking
 
 
 class JobOperator(ResumableJobMixin, DockerOperator):
@@ -69,6 +71,7 @@ class JobOperator(ResumableJobMixin, DockerOperator):
         self.process: Process | None = None
         self.follower: Follower | None = None
         self.receipt = Receipt()
+        self.tracking = TaskTracking(None, self.raise_if_asked_to_end, self.log_line)
         self.outputs: dict[str, Any] | None = None
 
     def pre_execute(self, context: Any) -> None:
@@ -87,6 +90,8 @@ class JobOperator(ResumableJobMixin, DockerOperator):
         self.began, self.supervisor = time.monotonic(), os.getppid()
         self.memory = TaskMemory(context.get("task_state_store"))
         with translated.errors(self.contract.job, self.limits):
+            address = tracking_address.of_pipeline(self.pipeline)
+            self.tracking = TaskTracking(address, self.raise_if_asked_to_end, self.log_line)
             try:
                 return self.run_job(context)
             except NothingToDo as skipped:
@@ -101,7 +106,9 @@ class JobOperator(ResumableJobMixin, DockerOperator):
             return self.judged(self.in_process(context, deployed))
         if collected := self.memory.result():
             self.log.info("An older try collected this result and died before it could say so")
-            return self.judged(replace(collected, secrets=tuple(self.request(context, {}).secrets.values())))
+            request = self.request(context, {})
+            self.tracking.adopt(request.inputs)
+            return self.judged(replace(collected, secrets=tuple(request.secrets.values())))
         with engine_connection.of(self.docker_conn_id).client() as self.engine:
             self.engine_id = self.engine.info()["ID"]
             outputs: dict[str, Any] = self.execute_resumable(context)
@@ -122,13 +129,16 @@ class JobOperator(ResumableJobMixin, DockerOperator):
         made = container.create(self.engine, image_id, request, self.contract, self.clamped())
         try:
             networks.join(self.engine, made.id, self.contract, deployed)
+            # Whoever holds the container's name is the only one who makes this task's run.
+            self.tracking.open(request.inputs)
             made.fill(request)
             self.raise_if_asked_to_end()
             self.follower = self.follow(made, request, deployed)
             self.follower.attach()
             made.start(request.job)
-        except BaseException:
+        except BaseException as error:
             made.remove()
+            self.tell_mlflow(None, error)
             raise
         self.receipt.figures["start_seconds"] = time.monotonic() - self.began
         return made
@@ -150,7 +160,9 @@ class JobOperator(ResumableJobMixin, DockerOperator):
         found = Container(self.engine, external_id["container"])
         if self.follower is None:
             self.clamped()
-            self.follower = self.follow(found, self.request(context, {}), settings.read())
+            request = self.request(context, {})
+            self.follower = self.follow(found, request, settings.read())
+            self.tracking.adopt(request.inputs)
         self.outputs = outputs = self.concluded(found, self.follower)
         return outputs
 
@@ -168,6 +180,9 @@ class JobOperator(ResumableJobMixin, DockerOperator):
                 raise task_fate.left_alone(self.contract.job) from error
             self.end(found)
             self.tell_last_lines(follower)
+            self.tell_mlflow(None, error)
+            if self.memory.is_current():
+                self.memory.forget_run()
             raise
         began = time.monotonic()
         if not self.memory.is_current():
@@ -182,11 +197,29 @@ class JobOperator(ResumableJobMixin, DockerOperator):
         return self.judged(ended)
 
     def judged(self, ended: Ended) -> dict[str, Any]:
+        """What the job left, or the failure that its end means; MLflow has it before the task's memory is cleared."""
         try:
             outputs = judge(ended, self.contract.job, self.limits.memory_bytes)
-            return outputs | {"receipts": {**(outputs.get("receipts") or {}), **self.receipt.rounded()}}
-        finally:
+        except (NothingToDo, JobFailedError, JobRefusedError) as error:
+            self.tell_mlflow(None, error)
             self.memory.forget_run()
+            raise
+        outputs |= {"receipts": {**(outputs.get("receipts") or {}), **self.receipt.rounded()}}
+        if self.tracking.run:
+            outputs.setdefault("mlflow", self.tracking.run.identity)
+        self.tell_mlflow(outputs, None)
+        self.memory.forget_run()
+        return outputs
+
+    def tell_mlflow(self, outputs: dict[str, Any] | None, error: BaseException | None) -> None:
+        """Close the MLflow run, unless this job goes on under another try."""
+        if isinstance(error, WorkerStopsError) or task_fate.orphaned(self.supervisor, error):
+            return
+        if self.asked_to_end:
+            self.tracking.hurry()
+        last = list(self.follower.last) if self.follower else []
+        failure = translated.typed(error, self.contract.job, self.limits)
+        self.tracking.close(outputs, failure, self.receipt.rounded(), last)
 
     def end(self, found: Container) -> None:
         """Stop and remove; over a connection of its own, since the other may have been cut off in mid-answer."""
@@ -194,8 +227,6 @@ class JobOperator(ResumableJobMixin, DockerOperator):
             doomed = Container(client, found.id)
             doomed.stop()
             doomed.remove()
-        if self.memory.is_current():
-            self.memory.forget_run()
 
     def tell_last_lines(self, follower: Follower) -> None:
         """Where a log is long, its end is what people look for."""
@@ -240,6 +271,7 @@ class JobOperator(ResumableJobMixin, DockerOperator):
         self.process = process = Process()
         labels = {image_refs.REVISION: code_of(self.contract.job)}
         request = self.request(context, image.identity(labels, None))
+        self.tracking.open(request.inputs)
         return replace(process.run(request, self.log_line), secrets=tuple(request.secrets.values()))
 
     def request(self, context: Any, image: dict[str, Any]) -> JobRequest:

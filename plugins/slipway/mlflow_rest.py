@@ -10,6 +10,7 @@ from slipway.errors import TrackingAwayError, UnknownRunError
 # A user with a password, or what puts a token on a request; None for a server without a login.
 Login = tuple[str, str] | Callable[[httpx.Request], httpx.Request] | None
 INPUTS = "slipway/inputs.json"
+LOGIN_REFUSED = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 
 
 def client(url: str, timeout_seconds: float = 20.0, login: Login = None) -> httpx.Client:
@@ -27,6 +28,13 @@ def answers(url: str, login: Login = None) -> bool:
         return False
 
 
+def refused_login(url: str, status_code: int) -> str:
+    return (
+        f"MLflow at {url} refuses the login ({status_code}): correct MLFLOW_TRACKING_USERNAME and"
+        " MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, in the Airflow Variable with the secrets"
+    )
+
+
 def ask(url: str, method: str, path: str, login: Login = None, **options: Any) -> Any:
     """The JSON that MLflow answers, or None where it knows no such thing.
 
@@ -37,11 +45,8 @@ def ask(url: str, method: str, path: str, login: Login = None, **options: Any) -
             response = asked.request(method, path, **options)
             if response.status_code == httpx.codes.NOT_FOUND:
                 return None
-            if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-                raise TrackingAwayError(
-                    f"MLflow at {url} refuses the login ({response.status_code}): correct MLFLOW_TRACKING_USERNAME and"
-                    " MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, in the Airflow Variable with the secrets"
-                )
+            if response.status_code in LOGIN_REFUSED:
+                raise TrackingAwayError(refused_login(url, response.status_code))
             return response.raise_for_status().json()
     except (httpx.HTTPError, ValueError) as error:
         raise TrackingAwayError(

@@ -54,6 +54,15 @@ def of(dag_id: str) -> Tracking:
     return Tracking(inner, public, login(secrets))
 
 
+def of_pipeline(pipeline: Pipeline) -> Tracking | None:
+    """The MLflow that this pipeline's jobs are told of; None where they are told of none that is asked over http."""
+    shared, secrets = (job_inputs.variable(pipeline.keys.get(kind, name)) for kind, name in HELD.items())
+    inner = shared.get("MLFLOW_TRACKING_URI", "").rstrip("/")
+    public = shared.get("MLFLOW_PUBLIC_URL", "").rstrip("/")
+    http = inner.startswith(("http://", "https://"))
+    return Tracking(inner, public or inner, login(secrets)) if http else None
+
+
 def variables(pipeline: str) -> dict[str, str]:
     """The Variables of a pipeline; those of the deployment for a DAG that no YAML made."""
     found = next((known for known in load_all(settings.read()) if known.name == pipeline), None)

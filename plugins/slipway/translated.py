@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from airflow.sdk.exceptions import AirflowTaskTimeout
+from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout
 
 from slipway.contracts import Limits
 from slipway.errors import (
@@ -14,8 +14,9 @@ from slipway.errors import (
     RegistryLoginError,
     SettingsError,
     TrackingAwayError,
+    TrackingRefusedError,
 )
-from slipway.failures import DeadlineError, JobRefusedError, NoImageError, ServiceAwayError
+from slipway.failures import DeadlineError, JobKilledError, JobRefusedError, NoImageError, ServiceAwayError
 
 
 @contextmanager
@@ -23,7 +24,7 @@ def errors(job: str, limits: Limits) -> Iterator[None]:
     """Raises JobRefusedError where somebody has to do something first, else what may heal by itself."""
     try:
         yield
-    except (ContractError, RegistryLoginError, SettingsError) as error:
+    except (ContractError, RegistryLoginError, SettingsError, TrackingRefusedError) as error:
         raise JobRefusedError(str(error)) from error
     except ImageMissingError as error:
         raise NoImageError(str(error)) from error
@@ -31,6 +32,19 @@ def errors(job: str, limits: Limits) -> Iterator[None]:
         raise ServiceAwayError(str(error)) from error
     except AirflowTaskTimeout as error:
         raise deadline(job, limits) from error
+
+
+def typed(error: BaseException | None, job: str, limits: Limits) -> Exception | None:
+    """The failure that an exception means; None for none."""
+    if error is None:
+        return None
+    try:
+        with errors(job, limits):
+            raise error
+    except AirflowException as known:
+        return known
+    except BaseException as unknown:
+        return JobKilledError(f"{job}: ended by {type(unknown).__name__}: {unknown}")
 
 
 def deadline(job: str, limits: Limits) -> DeadlineError:

@@ -1,12 +1,12 @@
 """What a try finds of the tries before it, and what becomes of a container when its task is asked to end."""
 
 import json
-import threading
 import time
 from types import SimpleNamespace
 
 import pytest
 from probe_runs import Instance, Store, context, of_the_probe, probe_task
+from probe_tries import Try, broken_log, deserted
 
 from slipway import container, image_refs, left_behind, settings
 from slipway.contracts import Limits
@@ -16,50 +16,6 @@ from slipway.failures import DeadlineError, JobKilledError, JobLostError, NoImag
 from slipway.task_memory import TaskMemory
 
 pytestmark = pytest.mark.containers
-
-
-class Try:
-    """One try of the probe in a thread of its own, as a worker would run it."""
-
-    def __init__(self, ends, instance, **limits):
-        self.task, self.came = probe_task(limits=limits), None
-        self.context = context(ends, instance)
-        self.thread = threading.Thread(target=self.run)
-        self.thread.start()
-
-    def run(self):
-        try:
-            self.came = self.task.execute(self.context)
-        except Exception as error:
-            self.came = error
-
-    def began(self):
-        until = time.monotonic() + 20
-        while not any(line.startswith("probe runs") for line in self.task.lines) and self.thread.is_alive():
-            assert time.monotonic() < until
-            time.sleep(0.05)
-        return self
-
-    def told(self):
-        """What comes of it when it is asked to end."""
-        self.task.on_kill()
-        self.thread.join(20)
-        return self.came
-
-    def ended(self):
-        self.thread.join(40)
-        return self.came
-
-
-def broken_log(line):
-    raise BrokenPipeError(line)
-
-
-def deserted(ends, store, state="running"):
-    """A container that a worker left when it was asked to stop."""
-    left = Try(ends, Instance(try_number=1, store=store, state=state)).began().told()
-    assert type(left) is WorkerStopsError
-    return left
 
 
 def test_a_worker_that_stops_leaves_the_job_and_the_next_try_takes_it_over(in_docker, client):

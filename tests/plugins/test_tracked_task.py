@@ -1,0 +1,131 @@
+"""What MLflow holds of a job that knows nothing of MLflow, however its task ends."""
+
+import json
+import time
+
+import pytest
+from mlflow_gate import serving
+from probe_runs import Instance, Store, of_the_probe
+from probe_tries import Try
+
+from slipway.failures import BadDataError, DeadlineError, JobKilledError, NothingToDo
+
+pytestmark = pytest.mark.containers
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("mlflow")) as mlflow:
+        yield mlflow
+
+
+@pytest.fixture
+def mlflow(server, in_docker, monkeypatch):
+    """An MLflow that the task reaches, and the probe does not."""
+    address = {"MLFLOW_TRACKING_URI": "http://nowhere.invalid:1", "MLFLOW_PUBLIC_URL": server.url}
+    monkeypatch.setenv("AIRFLOW_VAR_SLIPWAY_ENV", json.dumps({"GREETING": "hello", **address}))
+    server.behaves()
+    yield server
+    server.behaves()
+
+
+class Known(Instance):
+    """A task instance of a DAG run of its own."""
+
+    def __init__(self, run_id, **options):
+        super().__init__(**options)
+        self.run_id = run_id
+
+
+def own(mlflow, run_id):
+    (run,) = mlflow.runs("probe", run_id=run_id, task_id="probe")
+    return run
+
+
+def above(mlflow, run_id):
+    (run,) = mlflow.runs("probe", run_id=run_id, parent="true")
+    return run
+
+
+def test_a_job_that_is_done_has_a_run_with_all_that_it_left(mlflow):
+    outputs = Try("done", Known("done", store=Store())).ended()
+    run = own(mlflow, "done")
+    assert outputs["mlflow"]["run_id"] == outputs["seen"]["inputs"]["mlflow"]["run_id"] == run["run_id"]
+    assert (run["status"], above(mlflow, "done")["status"]) == ("FINISHED", "FINISHED")
+    assert (run["tags"]["slipway.status"], run["tags"]["slipway.reason"]) == ("done", "asked to")
+    assert run["params"]["ends"] == "done"
+    assert {"receipt_run_seconds", "receipt_start_seconds", "receipt_peak_memory_bytes"} <= run["metrics"].keys()
+    assert json.loads(mlflow.artifact(run["run_id"], "slipway/outputs.json"))["closed"] is True
+    assert "mlflow" not in json.loads(mlflow.artifact(run["run_id"], "slipway/inputs.json"))
+
+
+def test_a_job_with_nothing_to_do_has_a_run_that_says_so(mlflow):
+    assert type(Try("nothing to do", Known("nothing", store=Store())).ended()) is NothingToDo
+    run = own(mlflow, "nothing")
+    assert (run["status"], run["tags"]["slipway.status"]) == ("FINISHED", "nothing_to_do")
+
+
+def test_a_failure_is_on_the_run_with_its_kind_and_the_last_lines(mlflow):
+    came = Try("bad data", Known("bad", store=Store())).ended()
+    run = own(mlflow, "bad")
+    assert (type(came), run["status"], above(mlflow, "bad")["status"]) == (BadDataError, "FAILED", "FAILED")
+    assert (run["tags"]["slipway.failure_kind"], run["tags"]["slipway.error"]) == ("bad_data", str(came))
+    assert mlflow.artifact(run["run_id"], "slipway/log_tail.txt") == "probe runs bad data ***"
+
+
+def test_a_job_past_its_time_is_a_failed_run(mlflow):
+    assert type(Try("sleeps", Known("late", store=Store()), timeout_seconds=2).ended()) is DeadlineError
+    run = own(mlflow, "late")
+    assert (run["status"], run["tags"]["slipway.failure_kind"]) == ("FAILED", "deadline")
+
+
+def test_a_job_that_another_try_takes_over_stays_one_run(mlflow):
+    store = Store()
+    left = Try("sleeps 4", Known("over", try_number=1, store=store)).began().told()
+    run = own(mlflow, "over")
+    assert (run["status"], "the next try takes it over" in str(left)) == ("RUNNING", True)
+    assert Try("sleeps 4", Known("over", store=store)).ended()["status"] == "done"
+    after = own(mlflow, "over")
+    assert (after["run_id"], after["status"], after["tags"]["slipway.tries"]) == (run["run_id"], "FINISHED", "1,2")
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_a_task_that_is_killed_is_over_within_seconds_also_where_mlflow_is_away(mlflow, away):
+    running = Try("ignores", Known(f"killed {away}", store=Store(), state="failed")).began()
+    if away:
+        mlflow.behaves(lambda path: "503")
+    asked = time.monotonic()
+    came = running.told()
+    assert time.monotonic() - asked < 5
+    assert type(came) is JobKilledError
+    mlflow.behaves()
+    run = own(mlflow, f"killed {away}")
+    assert run["status"] == ("RUNNING" if away else "FAILED")
+    assert run["tags"].get("slipway.failure_kind") == (None if away else "killed")
+
+
+def test_an_mlflow_that_is_away_for_a_while_loses_and_doubles_nothing(mlflow):
+    with mlflow.refuses(4):
+        running = Try("sleeps 2", Known("away", store=Store())).began()
+    with mlflow.refuses(6):
+        assert running.ended()["status"] == "done"
+    assert own(mlflow, "away")["status"] == "FINISHED"
+
+
+def test_a_stop_while_mlflow_is_waited_for_leaves_no_container(mlflow, client):
+    mlflow.behaves(lambda path: "503")
+    waiting = Try("done", Known("stopped", store=Store(), state="failed"))
+    until = time.monotonic() + 20
+    while not of_the_probe(client):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert type(waiting.told()) is JobKilledError
+
+
+def test_what_a_dead_worker_collected_closes_the_run_that_it_left_open(mlflow):
+    store = Store()
+    deserted_run = Try("sleeps 1", Known("kept", try_number=1, store=store)).began().told()
+    assert "takes it over" in str(deserted_run)
+    time.sleep(2)
+    assert Try("sleeps 1", Known("kept", store=store)).ended()["status"] == "done"
+    assert own(mlflow, "kept")["status"] == "FINISHED"
