@@ -1,5 +1,6 @@
 """The one operator: a task is a job of a pipeline, run in that job's image."""
 
+import json
 import os
 import time
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from slipway import (
     mlflow_link,
     networks,
     registry,
+    reuse,
     settings,
     task_fate,
     tracking_address,
@@ -29,7 +31,7 @@ from slipway import (
 )
 from slipway.container import Container
 from slipway.contracts import Limits
-from slipway.ended import Ended, judge
+from slipway.ended import NOTHING_TO_DO, Ended, judge
 from slipway.errors import ImageMissingError, SettingsError
 from slipway.failures import JobFailedError, JobRefusedError, NothingToDo, WorkerStopsError
 from slipway.following import Follower
@@ -120,10 +122,27 @@ class JobOperator(ResumableJobMixin, DockerOperator):
         image, identity = self.chosen_image(deployed)
         request = self.request(context, identity)
         found = left_behind.usable(container.of_instance(self.engine, request.inputs), self.log_line)
+        if found is None and (standing := self.standing(request)):
+            self.outputs = self.judged(standing)
+            return {"engine": self.engine_id, "container": ""}
         if found is None:
             self.log.info("Running %s in image %s %s (%s)", request.job, image.name, image.version, identity["id"][:19])
             found = self.started(request, identity["id"], deployed)
         return {"engine": self.engine_id, "container": found.id}
+
+    def standing(self, request: JobRequest) -> Ended | None:
+        """The result of an older run, where it may stand and nothing in the lake has to be looked at to tell."""
+        fingerprint = reuse.fingerprint(self.contract, request.inputs, self.tracking.address)
+        if fingerprint is None:
+            return None
+        self.tracking.parts = fingerprint["parts"]
+        if self.contract.reuse and self.contract.reuse.needs_the_job:
+            request.inputs["fingerprint"] = fingerprint
+        older = reuse.hit_without_the_job(self.contract, fingerprint)
+        if older is None:
+            return None
+        self.tracking.open(request.inputs)
+        return Ended(NOTHING_TO_DO if older["status"] == "nothing_to_do" else 0, json.dumps(older))
 
     def started(self, request: JobRequest, image_id: str, deployed: settings.Settings) -> Container:
         made = container.create(self.engine, image_id, request, self.contract, self.clamped())
@@ -147,6 +166,8 @@ class JobOperator(ResumableJobMixin, DockerOperator):
         if external_id["engine"] != self.engine_id:
             self.log.warning("An older try ran on another engine (%s): this one begins anew", external_id["engine"])
             return "elsewhere"
+        if not external_id["container"]:
+            return "gone"
         return left_behind.status(Container(self.engine, external_id["container"]))
 
     def is_job_active(self, status: str) -> bool:
@@ -157,6 +178,8 @@ class JobOperator(ResumableJobMixin, DockerOperator):
 
     def poll_until_complete(self, external_id: Any, context: Any) -> dict[str, Any]:
         """Follow the container to its end, collect what it left, and remove it."""
+        if self.outputs is not None:
+            return self.outputs
         found = Container(self.engine, external_id["container"])
         if self.follower is None:
             self.clamped()
@@ -205,10 +228,12 @@ class JobOperator(ResumableJobMixin, DockerOperator):
             self.memory.forget_run()
             raise
         outputs |= {"receipts": {**(outputs.get("receipts") or {}), **self.receipt.rounded()}}
-        if self.tracking.run:
-            outputs.setdefault("mlflow", self.tracking.run.identity)
+        outputs |= {"mlflow": self.tracking.run.identity} if self.tracking.run else {}
         self.tell_mlflow(outputs, None)
         self.memory.forget_run()
+        # A task that succeeds says that its assets are new, and these are not.
+        if outputs.get("reused") and self.outlets:
+            raise NothingToDo(f"{self.contract.job}: {outputs['reason']}", outputs)
         return outputs
 
     def tell_mlflow(self, outputs: dict[str, Any] | None, error: BaseException | None) -> None:
@@ -271,6 +296,8 @@ class JobOperator(ResumableJobMixin, DockerOperator):
         self.process = process = Process()
         labels = {image_refs.REVISION: code_of(self.contract.job)}
         request = self.request(context, image.identity(labels, None))
+        if standing := self.standing(request):
+            return standing
         self.tracking.open(request.inputs)
         return replace(process.run(request, self.log_line), secrets=tuple(request.secrets.values()))
 

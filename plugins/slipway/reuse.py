@@ -25,6 +25,19 @@ ODD = (TrackingAwayError, httpx.HTTPError, KeyError, TypeError, ValueError, Attr
 RUNS, MODEL = "/api/2.0/mlflow/runs/search", "/api/2.0/mlflow/registered-models/get"
 
 
+def fingerprint(contract: Contract, inputs: dict[str, Any], tracking: Tracking | None) -> Parts | None:
+    """The parts that can be told before the job begins, and the older run that may stand; None without reuse."""
+    if contract.reuse is None:
+        return None
+    whole = parts(contract, inputs, tracking)
+    return {"parts": whole, "past": past(contract, inputs, whole, tracking)}
+
+
+def tags(whole: Parts | None) -> dict[str, str]:
+    """What a run that ended well is found by later, and compared with."""
+    return {RECIPE: recipe(whole), FINGERPRINT: json.dumps(whole)} if whole else {}
+
+
 def parts(contract: Contract, inputs: dict[str, Any], tracking: Tracking | None) -> Parts:
     """Job, code and parameters, each parameter as the start of a hash; the models that the job's contract names."""
     image, given = inputs["image"], inputs["parameters"]

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from slipway import tracked
+from slipway import reuse, tracked
 from slipway.container import Log
 from slipway.errors import SlipwayError
 from slipway.failures import NothingToDo
@@ -21,10 +22,12 @@ class TaskTracking:
     """The MLflow run of one try of a task; without an MLflow every word is in vain, and no harm."""
 
     def __init__(self, tracking: Tracking | None, interrupted: Callable[[], None], log: Log) -> None:
+        self.address = tracking
         self.session = Session(tracking, interrupted) if tracking else None
         self.log = log
         self.inputs: dict[str, Any] = {}
         self.run: TrackedRun | None = None
+        self.parts: reuse.Parts | None = None
 
     def open(self, inputs: dict[str, Any]) -> None:
         """Make or reopen the run, and tell the job of it.
@@ -56,11 +59,20 @@ class TaskTracking:
             return
         try:
             self.run = self.run or tracked.open_run(self.session, self.inputs)
-            self.run.close(closing(self.run.inputs, outputs, error, receipts, last))
+            end = closing(self.run.inputs, outputs, error, receipts, last)
+            self.run.close(
+                end if end.status == "FAILED" else replace(end, tags=end.tags | self.rests_on(outputs, error))
+            )
         except SlipwayError as away:
             self.log(f"the MLflow run could not be closed now, `slipway reap` will do it: {away}")
         finally:
             self.session.close()
+
+    def rests_on(self, outputs: dict[str, Any] | None, error: Exception | None) -> dict[str, str]:
+        """The tags that let this result stand for later runs: as the job told them, else as far as was known before."""
+        result = error.outputs if isinstance(error, NothingToDo) else outputs
+        told = (result or {}).get("fingerprint")
+        return reuse.tags(told or (reuse.settled(self.parts, result) if self.parts else None))
 
     def hurry(self) -> None:
         """From here on a second is all there is."""

@@ -52,6 +52,8 @@ def result(task: Json, inputs: Json) -> list[str]:
     tables = [table_version(name, of) for name, of in (outputs.get("tables") or {}).items()]
     if outputs.get("status") == "nothing_to_do":
         return ["; ".join([f"{task['task']}: nothing to do: {outputs['reason']}", *tables])]
+    if outputs.get("status") == "unchanged":
+        return [f"{task['task']}: {outputs['reason']}"]
     counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in (outputs.get("counts") or {}).items())
     said = "; ".join(filter(None, [counts, *tables, model(outputs.get("model")), outputs.get("reason")]))
     return [f"{task['task']}: {said or task['state']}", *indented(measures(outputs.get("metrics") or {}, inputs))]
