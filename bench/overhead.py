@@ -1,9 +1,10 @@
-"""What the operator costs beside a bare `docker run` of the same image, for a job that does next to nothing.
+"""What the operator, with its MLflow run, costs beside a bare `docker run` of the same image, for an idle job.
 
 Pairs in one process, in turn; printed are medians and the median of the differences, in seconds, and the ratio.
 """
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -13,8 +14,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from slipway import engine, image_refs, settings
-from slipway.embedded import engine_project
+from slipway import image_refs, settings
+from slipway.embedded import deployment
 from slipway.job_operator import JobOperator
 from slipway.pipelines import Pipeline
 
@@ -48,13 +49,16 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=20)
     pairs = parser.parse_args().pairs
     os.environ |= {"SLIPWAY_PROJECT": "slipway-bench", "SLIPWAY_RUNTIME": "docker"}
-    os.environ |= {"AIRFLOW_VAR_SLIPWAY_ENV": "{}", "AIRFLOW_VAR_SLIPWAY_SECRETS": "{}"}
     deployed = settings.read()
+    addresses = {
+        "MLFLOW_TRACKING_URI": f"http://{deployed.mlflow_container}:5000",
+        "MLFLOW_PUBLIC_URL": deployed.mlflow_url,
+    }
+    os.environ |= {"AIRFLOW_VAR_SLIPWAY_ENV": json.dumps(addresses), "AIRFLOW_VAR_SLIPWAY_SECRETS": "{}"}
     image = image_refs.resolve(IMAGE, deployed.images).reference
-    with engine.connect() as client:
-        engine_project.prepare(client, deployed)
-        taken = [(through_the_operator(), bare(image)) for _ in range(pairs)]
-        engine_project.remove_data(client, deployed)
+    deployment.up("docker", deployed)
+    taken = [(through_the_operator(), bare(image)) for _ in range(pairs)]
+    deployment.stop(deployed, volumes=True)
     ours, theirs = (statistics.median(side) for side in zip(*taken, strict=True))
     more = statistics.median(one - other for one, other in taken)
     print(f"operator {ours:.2f} s, docker run {theirs:.2f} s, difference {more:.2f} s, ratio {ours / theirs:.1f}")

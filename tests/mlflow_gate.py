@@ -53,8 +53,8 @@ class Gate(BaseHTTPRequestHandler):
 class Mlflow:
     """The server and its gate; `url` is the gate's."""
 
-    def __init__(self, process, gate, port):
-        self.process, self.gate = process, gate
+    def __init__(self, process, gate, port, folder):
+        self.process, self.gate, self.folder = process, gate, folder
         self.url, self.direct = f"http://127.0.0.1:{gate.server_port}", f"http://127.0.0.1:{port}"
 
     def behaves(self, mood=lambda path: None):
@@ -122,7 +122,7 @@ def serving(folder):
         )
         try:
             reach(f"http://127.0.0.1:{port}/version", process)
-            yield Mlflow(process, gate, port)
+            yield Mlflow(process, gate, port, folder)
         finally:
             gate.shutdown()
             os.killpg(process.pid, signal.SIGKILL)

@@ -53,7 +53,7 @@ def result(task: Json, inputs: Json) -> list[str]:
     if outputs.get("status") == "nothing_to_do":
         return ["; ".join([f"{task['task']}: nothing to do: {outputs['reason']}", *tables])]
     if outputs.get("status") == "unchanged":
-        return [f"{task['task']}: {outputs['reason']}"]
+        return ["; ".join([f"{task['task']}: {outputs['reason']}", *tables])]
     counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in (outputs.get("counts") or {}).items())
     said = "; ".join(filter(None, [counts, *tables, model(outputs.get("model")), outputs.get("reason")]))
     return [f"{task['task']}: {said or task['state']}", *indented(measures(outputs.get("metrics") or {}, inputs))]
