@@ -64,6 +64,11 @@ class Container:
         with suppress(NotFound):
             self.client.stop(self.id, timeout=STOP_SECONDS)
 
+    def end(self) -> None:
+        """Stop and remove."""
+        self.stop()
+        self.remove()
+
     def remove(self) -> None:
         """Remove container and volume; one that is gone already is fine."""
         try:

@@ -1,7 +1,7 @@
 """What each job promises: its image, parameters, environment, secrets and limits, read from its job.yaml."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,10 @@ class Limits:
     memory_bytes: int
     cpus: float
     timeout_seconds: int
+
+    def within(self, memory_bytes: int, cpus: int) -> "Limits":
+        """As much of it as a machine has."""
+        return replace(self, memory_bytes=min(self.memory_bytes, memory_bytes), cpus=min(self.cpus, cpus))
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,14 @@ def secrets(contract: Contract, variable_name: str) -> Secrets:
     return Secrets({name: held[name] for name in contract.secrets if name in held})
 
 
+def request(context: Any, contract: Contract, pipeline: Pipeline, image: dict[str, Any]) -> JobRequest:
+    """All that one run of a job is given; the Variables are those that the pipeline's YAML names."""
+    held = secrets(contract, pipeline.keys.get("secrets_variable", SECRETS_VARIABLE))
+    shared = environment(contract, pipeline.keys.get("env_variable", ENV_VARIABLE))
+    inputs = build(context, contract, pipeline, pipeline.parameters(contract), image)
+    return JobRequest(contract.job, inputs, shared, held)
+
+
 def run_identity(context: Any) -> dict[str, Any]:
     """Which try of which task asks; no field comes from a clock, so that a retry is told the same."""
     run, instance = context["dag_run"], context["ti"]

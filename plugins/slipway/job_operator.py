@@ -1,6 +1,5 @@
 """The one operator: a task is a job of a pipeline, run in that job's image."""
 
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -22,24 +21,22 @@ from slipway import (
     log_lines,
     mlflow_link,
     networks,
-    registry,
-    reuse,
+    process,
     settings,
     task_fate,
+    task_image,
     tracking_address,
     translated,
 )
 from slipway.container import Container
 from slipway.contracts import Limits
-from slipway.ended import NOTHING_TO_DO, Ended, judge
-from slipway.errors import ImageMissingError, SettingsError
+from slipway.ended import Ended, judge
 from slipway.failures import JobFailedError, JobRefusedError, NothingToDo, WorkerStopsError
 from slipway.following import Follower
-from slipway.image_refs import ImageRef
 from slipway.job_inputs import JobRequest
 from slipway.mlflow_link import MlflowRunLink
 from slipway.pipelines import Pipeline
-from slipway.process import Process, code_of
+from slipway.process import Process
 from slipway.receipts import Receipt
 from slipway.task_memory import CONTAINER, TaskMemory
 from slipway.task_tracking import TaskTracking
@@ -119,30 +116,17 @@ class JobOperator(ResumableJobMixin, DockerOperator):
     def submit_job(self, context: Any) -> dict[str, str]:
         """Start the job's container, or find the one that a try which died before it could note it had started."""
         deployed = settings.read()
-        image, identity = self.chosen_image(deployed)
+        connection = engine_connection.of(self.docker_conn_id)
+        image, identity = task_image.chosen(self.engine, self.contract, self.memory, connection, self.log_line)
         request = self.request(context, identity)
         found = left_behind.usable(container.of_instance(self.engine, request.inputs), self.log_line)
-        if found is None and (standing := self.standing(request)):
+        if found is None and (standing := self.tracking.standing(self.contract, request.inputs)):
             self.outputs = self.judged(standing)
             return {"engine": self.engine_id, "container": ""}
         if found is None:
             self.log.info("Running %s in image %s %s (%s)", request.job, image.name, image.version, identity["id"][:19])
             found = self.started(request, identity["id"], deployed)
         return {"engine": self.engine_id, "container": found.id}
-
-    def standing(self, request: JobRequest) -> Ended | None:
-        """The result of an older run, where it may stand and nothing in the lake has to be looked at to tell."""
-        fingerprint = reuse.fingerprint(self.contract, request.inputs, self.tracking.address)
-        if fingerprint is None:
-            return None
-        self.tracking.parts = fingerprint["parts"]
-        if self.contract.reuse and self.contract.reuse.needs_the_job:
-            request.inputs["fingerprint"] = fingerprint
-        older = reuse.hit_without_the_job(self.contract, fingerprint)
-        if older is None:
-            return None
-        self.tracking.open(request.inputs)
-        return Ended(NOTHING_TO_DO if older["status"] == "nothing_to_do" else 0, json.dumps(older))
 
     def started(self, request: JobRequest, image_id: str, deployed: settings.Settings) -> Container:
         made = container.create(self.engine, image_id, request, self.contract, self.clamped())
@@ -201,7 +185,9 @@ class JobOperator(ResumableJobMixin, DockerOperator):
         except BaseException as error:
             if task_fate.orphaned(self.supervisor, error):
                 raise task_fate.left_alone(self.contract.job) from error
-            self.end(found)
+            # The other connection may have been cut off in mid-answer.
+            with engine_connection.of(self.docker_conn_id).client() as client:
+                Container(client, found.id).end()
             self.tell_last_lines(follower)
             self.tell_mlflow(None, error)
             if self.memory.is_current():
@@ -246,13 +232,6 @@ class JobOperator(ResumableJobMixin, DockerOperator):
         failure = translated.typed(error, self.contract.job, self.limits)
         self.tracking.close(outputs, failure, self.receipt.rounded(), last)
 
-    def end(self, found: Container) -> None:
-        """Stop and remove; over a connection of its own, since the other may have been cut off in mid-answer."""
-        with engine_connection.of(self.docker_conn_id).client() as client:
-            doomed = Container(client, found.id)
-            doomed.stop()
-            doomed.remove()
-
     def tell_last_lines(self, follower: Follower) -> None:
         """Where a log is long, its end is what people look for."""
         if follower.last:
@@ -270,55 +249,27 @@ class JobOperator(ResumableJobMixin, DockerOperator):
             self.raise_if_asked_to_end,
         )
 
-    def chosen_image(self, deployed: settings.Settings) -> tuple[ImageRef, dict[str, Any]]:
-        """The image that this task's first try began with, and what inputs.json says of it."""
-        kept = self.memory.image()
-        image = kept or image_refs.resolve(self.contract.image, deployed.images)
-        login = engine_connection.of(self.docker_conn_id).login(registry.address(image.reference))
-        try:
-            found = registry.on_engine(self.engine, image, login, self.log_line)
-        except ImageMissingError as error:
-            began = ": this DAG run began with it; a new DAG run takes today's image" if kept else ""
-            raise ImageMissingError(f"{error}{began}") from error
-        labels = found["Config"].get("Labels") or {}
-        if not kept:
-            image_refs.check_built(image, labels)
-            self.memory.keep_image(image)
-        return image, image.identity(labels, found["Id"])
-
     def in_process(self, context: Any, deployed: settings.Settings) -> Ended:
-        if self.contract.command[:2] != ("python", "-m"):
-            raise SettingsError(f"{self.contract.job} is no Python module: it runs in a container only")
-        if not (deployed.jobs / self.contract.job / "__main__.py").is_file():
-            raise SettingsError(f"SLIPWAY_RUNTIME=process, but {deployed.jobs} holds no code: a bundle needs docker")
+        process.check(self.contract, deployed)
         image = image_refs.without_engine(self.contract.image, deployed.images)
         self.log.info("Running %s as a process of this environment", self.contract.job)
-        self.process = process = Process()
-        labels = {image_refs.REVISION: code_of(self.contract.job)}
+        self.process = Process()
+        labels = {image_refs.REVISION: process.code_of(self.contract.job)}
         request = self.request(context, image.identity(labels, None))
-        if standing := self.standing(request):
+        if standing := self.tracking.standing(self.contract, request.inputs):
             return standing
         self.tracking.open(request.inputs)
-        return replace(process.run(request, self.log_line), secrets=tuple(request.secrets.values()))
+        return replace(self.process.run(request, self.log_line), secrets=tuple(request.secrets.values()))
 
     def request(self, context: Any, image: dict[str, Any]) -> JobRequest:
         """What the job is given, read at run time alone."""
-        keys = self.pipeline.keys
-        environment = job_inputs.environment(self.contract, keys.get("env_variable", job_inputs.ENV_VARIABLE))
-        secrets = job_inputs.secrets(self.contract, keys.get("secrets_variable", job_inputs.SECRETS_VARIABLE))
-        given = self.pipeline.parameters(self.contract)
-        inputs = job_inputs.build(context, self.contract, self.pipeline, given, image)
         self.instance = context["ti"]
-        return JobRequest(self.contract.job, inputs, environment, secrets)
+        return job_inputs.request(context, self.contract, self.pipeline, image)
 
     def clamped(self) -> Limits:
         """The limits that this machine can give; the engine refuses to start a container with more."""
         has = self.engine.info()
-        given = replace(
-            self.limits,
-            memory_bytes=min(self.limits.memory_bytes, has["MemTotal"]),
-            cpus=min(self.limits.cpus, has["NCPU"]),
-        )
+        given = self.limits.within(has["MemTotal"], has["NCPU"])
         if given != self.limits:
             self.log.warning("Limits cut to this machine: %s instead of %s", given, self.limits)
         self.limits = given

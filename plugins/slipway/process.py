@@ -15,8 +15,11 @@ from typing import cast
 
 from slipway import log_lines, settings
 from slipway.container import STOP_SECONDS, Log
+from slipway.contracts import Contract
 from slipway.ended import Ended
+from slipway.errors import SettingsError
 from slipway.job_inputs import JobRequest
+from slipway.settings import Settings
 
 CHUNK_BYTES = 65536
 # What a program needs to run at all; everything else comes from the Variable, as in a container.
@@ -75,6 +78,14 @@ class Process:
                 self.child.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 os.killpg(self.child.pid, signal.SIGKILL)
+
+
+def check(contract: Contract, deployed: Settings) -> None:
+    """Raises SettingsError where a job can't run without an engine."""
+    if contract.command[:2] != ("python", "-m"):
+        raise SettingsError(f"{contract.job} is no Python module: it runs in a container only")
+    if not (deployed.jobs / contract.job / "__main__.py").is_file():
+        raise SettingsError(f"SLIPWAY_RUNTIME=process, but {deployed.jobs} holds no code: a bundle needs docker")
 
 
 def shell_code(returned: int) -> int:

@@ -7,6 +7,8 @@ from typing import Any
 
 from slipway import reuse, tracked
 from slipway.container import Log
+from slipway.contracts import Contract
+from slipway.ended import NOTHING_TO_DO, Ended
 from slipway.errors import SlipwayError
 from slipway.failures import NothingToDo
 from slipway.mlflow_session import Session
@@ -28,6 +30,23 @@ class TaskTracking:
         self.inputs: dict[str, Any] = {}
         self.run: TrackedRun | None = None
         self.parts: reuse.Parts | None = None
+
+    def standing(self, contract: Contract, inputs: dict[str, Any]) -> Ended | None:
+        """The result of an older run, where it may stand and nothing in the lake has to be looked at to tell.
+
+        Where something has to, `inputs` tells the job what to compare.
+        """
+        fingerprint = reuse.fingerprint(contract, inputs, self.address)
+        if fingerprint is None:
+            return None
+        self.parts = fingerprint["parts"]
+        if contract.reuse and contract.reuse.needs_the_job:
+            inputs["fingerprint"] = fingerprint
+        older = reuse.hit_without_the_job(contract, fingerprint)
+        if older is None:
+            return None
+        self.open(inputs)
+        return Ended(NOTHING_TO_DO if older["status"] == "nothing_to_do" else 0, json.dumps(older))
 
     def open(self, inputs: dict[str, Any]) -> None:
         """Make or reopen the run, and tell the job of it.

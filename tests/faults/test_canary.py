@@ -34,9 +34,11 @@ def written(secret):
 def hits(places):
     """`place: secret` for each that holds one, in whatever writing."""
     forms = {name: written(secret) for name, secret in SECRETS.items()}
-    return [
-        f"{place}: {name}" for place, held in places for name, texts in forms.items() if any(text in held for text in texts)
-    ]
+    return [f"{place}: {name}" for place, held in places for name, texts in forms.items() if holds(held, texts)]
+
+
+def holds(held, texts):
+    return any(text in held for text in texts)
 
 
 def files(folder):
