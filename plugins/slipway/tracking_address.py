@@ -41,7 +41,16 @@ def of(dag_id: str) -> Tracking:
 
     Raises SettingsError when they don't say where it is.
     """
-    names = variables(dag_id.rpartition(".")[0])
+    return by_variables(variables(dag_id.rpartition(".")[0]))
+
+
+def of_pipeline(pipeline: Pipeline) -> Tracking | None:
+    """The same for a pipeline; None where nobody has said yet where MLflow is."""
+    names = {kind: pipeline.keys.get(kind, name) for kind, name in HELD.items()}
+    return by_variables(names) if job_inputs.variable(names["env_variable"]).get("MLFLOW_TRACKING_URI") else None
+
+
+def by_variables(names: dict[str, str]) -> Tracking:
     shared, secrets = (job_inputs.variable(names[kind]) for kind in HELD)
     inner = shared.get("MLFLOW_TRACKING_URI", "").rstrip("/")
     public = shared.get("MLFLOW_PUBLIC_URL", "").rstrip("/") or inner
