@@ -56,9 +56,9 @@ def test_a_job_past_its_deadline_ends_by_itself_and_says_so(
     process = start(line, SLOW.format(wait=wait))
     assert process.stdout is not None
     assert any(text == "here\n" for text in process.stdout)
-    assert process.wait(20) == 124
+    assert process.wait(15) == 124
     process.stdout.close()
-    assert 8 <= time.monotonic() - began < 20
+    assert time.monotonic() - began >= 8
     outputs = json.loads((line.folder / "out" / "outputs.json").read_text())
     assert (outputs["status"], outputs["error"]["kind"], outputs["closed"]) == ("failed", "deadline", True)
     assert "has run for 8 s" in outputs["reason"]
