@@ -46,7 +46,7 @@ def test_each_dag_runs_one_at_a_time_and_never_catches_up(dags, dag_id):
 
 def test_the_reaper_looks_every_minute_and_begins_unpaused(dags):
     dag = dags[REAP]
-    assert (dag.timetable.summary, dag.is_paused_upon_creation, dag.task_ids) == ("* * * * *", False, ["reap"])
+    assert (dag.schedule, dag.is_paused_upon_creation, dag.task_ids) == ("* * * * *", False, ["reap"])
     assert dag.task_dict["reap"].retries == 0
     assert [pipeline.name for pipeline in dag.task_dict["reap"].pipelines] == PIPELINES
 
