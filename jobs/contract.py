@@ -53,11 +53,11 @@ def run_job(inputs: "Inputs", parameters: "BaseModel", watch: Watch) -> Outcome:
 
     function = getattr(import_module(f"jobs.{inputs.job}.{inputs.job}"), inputs.job)
     with tracking.run(inputs) as run:
-        watch.close = lambda: run.end(Outcome.of(Stopped("stopped")))
+        watch.close = lambda: run.end(Outcome.of(watch.cause))
         outcome = attempt(lambda: function(parameters, run))
         outcome.mlflow = {"run_id": run.id, "experiment_id": run.experiment_id}
         closed = attempt(lambda: run.close(outcome))
-        if closed.exit_code == Stopped.exit_code and outcome.exit_code != Stopped.exit_code:
+        if closed.stopped and not outcome.stopped:
             attempt(lambda: run.close(closed))
     return outcome if outcome.error or not closed.error else closed
 
@@ -137,12 +137,11 @@ def main(job: str, arguments: list[str] | None = None) -> int:
         write_outputs(options.outputs or default_outputs(options.inputs), document)
         log.log(logging.ERROR if outcome.error else logging.INFO, "%s", outcome.summary(job))
 
-    stopped = Outcome.of(Stopped("stopped"))
-    with stoppable(lambda: write(stopped)) as watch:
+    with stoppable(lambda cause: write(Outcome.of(cause))) as watch:
         outcome = attempt(lambda: run_given(options.inputs, job, parts, watch))
         watch.finished.set()
         # Closing what is open may fail on the way, which is not why the job ended.
-        if watch.stopped and outcome.exit_code != Stopped.exit_code:
-            outcome = stopped
+        if watch.stopped and not outcome.stopped:
+            outcome = Outcome.of(watch.cause)
         write(outcome)
     return outcome.exit_code

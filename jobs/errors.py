@@ -74,6 +74,14 @@ class Stopped(BaseException):
     """SIGTERM has come; no Exception, so that no library takes it for a fault to retry."""
 
     exit_code: ClassVar[int] = 143
+    kind: ClassVar[str] = "stopped"
+
+
+class DeadlinePassed(Stopped):
+    """The job has had its time, and nobody came to stop it."""
+
+    exit_code = 124
+    kind = "deadline"
 
 
 class NothingToDo(Exception):

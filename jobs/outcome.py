@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from jobs.errors import JobError, NothingToDo, Stopped
+from jobs.errors import DeadlinePassed, JobError, NothingToDo, Stopped
 from jobs.secret_files import redacted
 from jobs.services import as_job_error
 
@@ -34,7 +34,7 @@ class Outcome:
         if isinstance(error, NothingToDo):
             return cls("nothing_to_do", str(error), exit_code=error.exit_code)
         if isinstance(error, Stopped):
-            told = {"kind": "stopped", "type": "Stopped", "message": str(error)}
+            told = {"kind": error.kind, "type": type(error).__name__, "message": str(error)}
             return cls("failed", str(error), error=told, exit_code=error.exit_code)
         known = as_job_error(error)
         message = str(known or error) or type(error).__name__
@@ -44,6 +44,11 @@ class Outcome:
             "message": " ".join(message.split()),
         }
         return cls("failed", described["message"], error=described, exit_code=known.exit_code if known else 1)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the job was ended in its midst, and has seconds left."""
+        return self.exit_code in (Stopped.exit_code, DeadlinePassed.exit_code)
 
     @classmethod
     def standing(cls, outputs: dict[str, Any], reason: str, reused: dict[str, str]) -> "Outcome":

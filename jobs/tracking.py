@@ -24,7 +24,7 @@ from mlflow.entities import RunTag  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
 
 from jobs import notes  # noqa: E402
-from jobs.errors import Stopped, UsageError  # noqa: E402
+from jobs.errors import UsageError  # noqa: E402
 from jobs.identity import Inputs  # noqa: E402
 from jobs.outcome import Outcome  # noqa: E402
 
@@ -52,7 +52,7 @@ class TrackedRun:
     def close(self, outcome: Outcome) -> Outcome:
         """End the run as the job ended, with outputs and, for a failure, the reason on it."""
         # A job that is stopped has seconds left, and an artifact may take them all.
-        if outcome.exit_code != Stopped.exit_code:
+        if not outcome.stopped:
             self.client.log_dict(self.id, outcome.document(), "slipway/outputs.json")
         self.end(outcome)
         mlflow.end_run("FAILED" if outcome.error else "FINISHED")
@@ -152,6 +152,8 @@ def _own(client: mlflow.MlflowClient, inputs: Inputs) -> tuple[MlflowRun, str]:
     when = inputs.run.requested_at[:16].replace("T", " ")
     dag_run = {"slipway.dag_id": inputs.run.dag_id, "slipway.run_id": inputs.run.run_id, "slipway.parent": "true"}
     about = {"slipway.pipeline": inputs.pipeline, notes.NOTE: notes.of_parent(inputs)}
+    if inputs.run.airflow_url:
+        about["slipway.airflow_url"] = inputs.run.airflow_url.partition("/tasks/")[0]
     parent = find_or_create(client, experiment_id, f"{inputs.run.dag_id} {when}", dag_run, about)
     more = descriptive_tags(inputs) | {"mlflow.parentRunId": parent.info.run_id}
     own = find_or_create(client, experiment_id, f"{inputs.job} {when}", identity_tags(inputs), more)

@@ -12,8 +12,8 @@ from slipway.progress import say
 
 # What starts services or serves the command; no task and no DAG file imports it.
 LEFT_OUT = (
-    *("embedded", "stack", "cli.py", "bundle.py", "explain.py", "explanation.py", "looking.py", "release.py"),
-    *("ports.py", "progress.py"),
+    *("embedded", "stack", "cli.py", "bundle.py", "release.py", "ports.py", "progress.py"),
+    *("explain.py", "explanation.py", "looking.py", "inside_airflow.py", "reap.py"),
     *("ruff.toml", "__pycache__", ".*_cache", "*.pyc"),
 )
 FILES = {"LICENSE": "LICENSE", "docs/existing-airflow.md": "README.md"}

@@ -98,6 +98,9 @@ def file_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     explain = add(words, "explain", explain_command, "say what changed since a task ran, and whether it would run now")
     explain.add_argument("task", metavar="TASK", help="as in: bike_demand.train, or bike_demand.train.promote")
     choose(explain)
+    reap = add(words, "reap", reap_command, "name containers, volumes and MLflow runs that jobs left behind, and why")
+    reap.add_argument("--remove", action="store_true", help="remove, or close, what two looks 20 s apart find")
+    choose(reap)
 
 
 def choose(word: argparse.ArgumentParser) -> None:
@@ -176,6 +179,12 @@ def explain_command(arguments: Arguments) -> None:
     from slipway import explain
 
     explain.run(arguments.task, arguments.stack)
+
+
+def reap_command(arguments: Arguments) -> None:
+    from slipway import reap
+
+    reap.run(arguments.remove, arguments.stack)
 
 
 def release_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -21,6 +21,8 @@ from slipway.job_inputs import JobRequest
 OUTPUTS = "/job/out/outputs.json"
 # Airflow's supervisor kills a task 5 s after it asked it to stop.
 STOP_SECONDS = 2
+# A job stops itself so much after its timeout, where no operator did before.
+LATER_SECONDS = 15
 
 Log = Callable[[str], None]
 
@@ -93,7 +95,7 @@ def create(
             image=image_id,
             name=labels.container_name(told),
             command=list(contract.command),
-            environment={**request.environment, "SLIPWAY_SCRATCH": "/job/scratch"},
+            environment={**request.environment, **own(limits)},
             labels=told,
             host_config=host_config(client, request, contract, limits, told),
             user=user,
@@ -101,6 +103,12 @@ def create(
     except APIError as error:
         raise refused(request.job, error) from error
     return Container(client, made["Id"])
+
+
+def own(limits: Limits) -> dict[str, str]:
+    """What every job is told of its container."""
+    deadline = str(limits.timeout_seconds + LATER_SECONDS)
+    return {"SLIPWAY_SCRATCH": "/job/scratch", "SLIPWAY_DEADLINE_SECONDS": deadline}
 
 
 def host_config(

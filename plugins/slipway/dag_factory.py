@@ -16,6 +16,7 @@ from slipway.job_operator import JobOperator
 from slipway.pipelines import BrokenPipeline, Pipeline
 
 Wiring = Callable[[Pipeline], None]
+WiringOfAll = Callable[[list[Pipeline]], None]
 
 # Cron DAGs begin here and never catch up: what is older is brought in by a backfill.
 BEGINNING = datetime(2024, 1, 1, tzinfo=UTC)
@@ -61,6 +62,30 @@ def working_dag(pipeline: Pipeline, wire: Wiring, doc: str | None, options: dict
         wire(pipeline)
     jobs = [task.contract for task in dag.tasks if isinstance(task, JobOperator)]
     dag.params.update(forms.fields(pipeline, jobs))
+
+
+def once(doc: str | None, schedule: str, **dag_options: Any) -> Callable[[WiringOfAll], WiringOfAll]:
+    """Declare one DAG over all pipelines, named like the decorated function: `slipway.<kind>`.
+
+    It begins unpaused: what looks after all others serves nobody while it waits for a click.
+    """
+
+    def declare(wire: WiringOfAll) -> WiringOfAll:
+        known = pipelines.load_all(settings.read(dags=Path(inspect.getfile(wire)).parent))
+        with DAG(
+            dag_id=f"slipway.{wire.__name__}",
+            schedule=schedule,
+            start_date=BEGINNING,
+            catchup=False,
+            is_paused_upon_creation=False,
+            doc_md=doc,
+            tags=["slipway", wire.__name__],
+            **dag_options,
+        ):
+            wire([pipeline for pipeline in known if isinstance(pipeline, Pipeline)])
+        return wire
+
+    return declare
 
 
 def task_defaults(keys: dict[str, Any]) -> dict[str, Any]:

@@ -109,6 +109,12 @@ class LookFailedError(SlipwayError):
     exit_code = 69
 
 
+class ReapError(SlipwayError):
+    """An engine or an MLflow could not be asked for what jobs left."""
+
+    exit_code = 69
+
+
 class DemoFailedError(SlipwayError):
     """A DAG of the demo did not end well."""
 

@@ -1,45 +1,19 @@
 """`slipway explain`: in the deployment that runs, from inside its Airflow where only that knows the Variables."""
 
-import os
 import sys
-from typing import Any
 
-from slipway import settings
+from slipway import inside_airflow
 from slipway.errors import SlipwayError
 from slipway.progress import say
-
-# Outside of a task Airflow reads its Variables from the database only where it takes itself for a server.
-READING = {"_AIRFLOW_PROCESS_CONTEXT": "server"}
-# The folder is on no path but that of Airflow's own processes.
-INSIDE = {**READING, "PYTHONPATH": "/opt/slipway/plugins"}
 
 
 def run(name: str, named_stack: bool | None) -> None:
     """Say which part of a task's fingerprint changed, and whether it would run now."""
-    from slipway.stack import chosen
-
-    if stack := chosen.running_stack(named_stack):
-        say(in_stack(name, stack), end="")
-        return
-    from slipway.embedded import airflow_home, deployment
-
-    deployed = settings.read()
-    os.environ.update(airflow_home.prepare(deployment.runtime(deployed), deployed))
-    airflow_home.migrate(dict(os.environ))
-    here(name)
-
-
-def in_stack(name: str, stack: Any) -> str:
-    from slipway.stack import compose, starting
-
-    composed = compose.of(stack, starting.known(stack.settings))
-    options = [word for pair in INSIDE.items() for word in ("--env", "=".join(pair))]
-    return composed.run("explain", "exec", "-T", *options, "scheduler", "python", "-m", "slipway.explain", name)
+    inside_airflow.run("slipway.explain", [name], named_stack, lambda: here(name))
 
 
 def here(name: str) -> None:
     """The same in an environment that Airflow's own settings are in."""
-    os.environ.update(READING)
     # Airflow reads the environment when it is first imported.
     from slipway import explanation
 

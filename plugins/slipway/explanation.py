@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
-from slipway import engine_connection, looking, mlflow_rest, reuse, settings, tracking_address
+from slipway import engine_connection, labels, looking, mlflow_rest, reuse, settings, tracking_address
 from slipway.errors import UnknownRunError, UnknownTaskError
 from slipway.job_inputs import JobRequest
 from slipway.job_operator import JobOperator
@@ -93,7 +93,11 @@ def request_of(task: JobOperator, last: dict[str, Any]) -> JobRequest:
     )
     # A name of its own, so that it is never taken for a task that runs.
     instance = SimpleNamespace(
-        dag_id=task.dag_id, run_id=f"explain-{uuid4().hex[:12]}", task_id=task.task_id, map_index=-1, try_number=0
+        dag_id=task.dag_id,
+        run_id=f"{labels.ASKING}{uuid4().hex[:12]}",
+        task_id=task.task_id,
+        map_index=-1,
+        try_number=0,
     )
     return task.request({"params": task.dag.params.dump(), "ti": instance, "dag_run": run}, image)
 

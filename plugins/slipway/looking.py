@@ -63,6 +63,7 @@ def in_container(
     client: docker.APIClient, request: JobRequest, contract: Contract, limits: Limits
 ) -> tuple[int, str, str]:
     """As the job itself would be run, and for as long as it takes to look."""
+    limits = replace(limits, timeout_seconds=PATIENCE_SECONDS)
     words = ("python", "-m", MODULE, "--inputs", "/job/in/inputs.json")
     made = container.create(client, request.inputs["image"]["id"], request, replace(contract, command=words), limits)
     try:

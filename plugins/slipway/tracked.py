@@ -16,6 +16,8 @@ PARENT = "mlflow.parentRunId"
 TRIES = "slipway.tries"
 # What a run says of its end, and must not say of the try that goes on.
 OF_THE_END = ("slipway.status", "slipway.error", "slipway.reason", "slipway.failure_kind")
+# What the run of a DAG run is told of its tasks.
+OF_BOTH = ("slipway.pipeline", "slipway.airflow_url")
 LONGEST_TAG, LONGEST_PARAMETER = 5000, 6000
 
 
@@ -130,12 +132,9 @@ def open_run(session: Session, inputs: dict[str, Any]) -> TrackedRun:
     """
     experiment_id = experiment_of(session, inputs["pipeline"])
     when = f" {(inputs['run']['requested_at'] or '')[:16].replace('T', ' ')}".rstrip()
-    about = {
-        "slipway.pipeline": inputs["pipeline"],
-        "mlflow.note.content": note(
-            inputs, f"One run of the DAG {inputs['run']['dag_id']}; its tasks are the runs below it.", of_task=False
-        ),
-    }
+    whole = f"One run of the DAG {inputs['run']['dag_id']}; its tasks are the runs below it."
+    about = {name: value for name, value in descriptive_tags(inputs).items() if name in OF_BOTH}
+    about["mlflow.note.content"] = note(inputs, whole, of_task=False)
     parent = found_or_made(session, experiment_id, parent_tags(inputs), f"{inputs['run']['dag_id']}{when}", about)
     about = descriptive_tags(inputs) | {
         PARENT: parent.run_id,

@@ -41,7 +41,17 @@ def of(dag_id: str) -> Tracking:
 
     Raises SettingsError when they don't say where it is.
     """
-    names = variables(dag_id.rpartition(".")[0])
+    return by_variables(variables(dag_id.rpartition(".")[0]))
+
+
+def of_pipeline(pipeline: Pipeline) -> Tracking | None:
+    """The same for a pipeline; None where its jobs are told of no MLflow that is asked over http."""
+    names = {kind: pipeline.keys.get(kind, name) for kind, name in HELD.items()}
+    inner = job_inputs.variable(names["env_variable"]).get("MLFLOW_TRACKING_URI", "")
+    return by_variables(names) if inner.startswith("http") else None
+
+
+def by_variables(names: dict[str, str]) -> Tracking:
     shared, secrets = (job_inputs.variable(names[kind]) for kind in HELD)
     inner = shared.get("MLFLOW_TRACKING_URI", "").rstrip("/")
     public = shared.get("MLFLOW_PUBLIC_URL", "").rstrip("/") or inner
@@ -52,15 +62,6 @@ def of(dag_id: str) -> Tracking:
                 " set MLFLOW_TRACKING_URI, and MLFLOW_PUBLIC_URL where people use another one"
             )
     return Tracking(inner, public, login(secrets))
-
-
-def of_pipeline(pipeline: Pipeline) -> Tracking | None:
-    """The MLflow that this pipeline's jobs are told of; None where they are told of none that is asked over http."""
-    shared, secrets = (job_inputs.variable(pipeline.keys.get(kind, name)) for kind, name in HELD.items())
-    inner = shared.get("MLFLOW_TRACKING_URI", "").rstrip("/")
-    public = shared.get("MLFLOW_PUBLIC_URL", "").rstrip("/")
-    http = inner.startswith(("http://", "https://"))
-    return Tracking(inner, public or inner, login(secrets)) if http else None
 
 
 def variables(pipeline: str) -> dict[str, str]:

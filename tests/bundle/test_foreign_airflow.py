@@ -143,7 +143,8 @@ def remove_jobs():
 
 
 def test_the_bundle_is_mounted_without_an_import_error(airflow):
-    wait_for(lambda: airflow.get("/dags").json()["total_entries"] == 6, 60)
+    # Three of each pipeline, and the reaper.
+    wait_for(lambda: airflow.get("/dags").json()["total_entries"] == 7, 60)
     assert airflow.get("/importErrors").json()["total_entries"] == 0
     assert airflow.get("/plugins/importErrors").json()["total_entries"] == 0
     assert [plugin["name"] for plugin in airflow.get("/plugins").json()["plugins"] if "slipway" in plugin["name"]] == [

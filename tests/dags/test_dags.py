@@ -15,6 +15,8 @@ BUILT_IN = ["bike_demand", "breast_cancer"]
 PIPELINES = sorted(path.stem for path in (DAGS / "pipelines").glob("*.yaml"))
 KINDS = ["ingest", "predict", "train"]
 DAG_IDS = [f"{pipeline}.{kind}" for pipeline in PIPELINES for kind in KINDS]
+# The one that is no pipeline's.
+REAP = "slipway.reap"
 
 
 @pytest.fixture(scope="session")
@@ -26,20 +28,27 @@ def dags(airflow_db):
     return bag.dags
 
 
-def test_each_pipeline_has_one_dag_of_each_kind(dags):
-    assert sorted(dags) == sorted(DAG_IDS)
+def test_each_pipeline_has_one_dag_of_each_kind_and_all_share_the_reaper(dags):
+    assert sorted(dags) == sorted([*DAG_IDS, REAP])
     assert set(BUILT_IN) <= set(PIPELINES)
 
 
-@pytest.mark.parametrize("dag_id", DAG_IDS)
+@pytest.mark.parametrize("dag_id", [*DAG_IDS, REAP])
 def test_each_dag_tells_what_it_reads_what_it_writes_and_what_a_failure_costs(dags, dag_id):
     doc = dags[dag_id].doc_md
     assert [word for word in ("Reads ", "rites ", "If this fails", "Safe to rerun") if word not in doc] == []
 
 
-@pytest.mark.parametrize("dag_id", DAG_IDS)
+@pytest.mark.parametrize("dag_id", [*DAG_IDS, REAP])
 def test_each_dag_runs_one_at_a_time_and_never_catches_up(dags, dag_id):
     assert (dags[dag_id].max_active_runs, dags[dag_id].catchup) == (1, False)
+
+
+def test_the_reaper_looks_every_minute_and_begins_unpaused(dags):
+    dag = dags[REAP]
+    assert (dag.schedule, dag.is_paused_upon_creation, dag.task_ids) == ("* * * * *", False, ["reap"])
+    assert dag.task_dict["reap"].retries == 0
+    assert [pipeline.name for pipeline in dag.task_dict["reap"].pipelines] == PIPELINES
 
 
 def test_train_promotes_after_training_even_when_there_was_nothing_to_train(dags):
@@ -67,7 +76,7 @@ def test_the_trigger_form_asks_for_what_the_jobs_declare(dags):
         "train": ["data_version", "force", "only_candidates", "promote_when"],
         "predict": ["end", "force", "model", "start"],
     }
-    assert all(set(limits) <= set(dag.params) for dag in dags.values())
+    assert all(set(limits) <= set(dags[dag_id].params) for dag_id in DAG_IDS)
     start = dags["bike_demand.ingest"].params.get_param("start")
     assert start.schema == {**start.schema, "type": ["null", "string"], "format": "date"}
 
@@ -167,7 +176,7 @@ def broken(tmp_path, monkeypatch, airflow_db):
 
 
 def test_a_broken_pipeline_takes_no_other_away(broken):
-    assert sorted(broken) == sorted([*DAG_IDS, *(f"tumours.{kind}" for kind in KINDS)])
+    assert sorted(broken) == sorted([*DAG_IDS, REAP, *(f"tumours.{kind}" for kind in KINDS)])
 
 
 def test_a_broken_pipeline_keeps_a_paused_dag_that_says_what_is_wrong(broken):

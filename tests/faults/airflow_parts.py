@@ -130,9 +130,13 @@ class AirflowParts:
 
     def worker_of(self, run):
         """The processes of one running task: its supervisor, and the task's own."""
-        listed = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
-        rows = [line.split(None, 2) for line in listed.splitlines()]
-        mine = self.task(run)["id"]
-        titled = [int(pid) for pid, _, title in rows if title.endswith(mine)]
-        # The supervisor first: it is the parent of the other.
-        return sorted(titled, key=lambda pid: any(int(row[0]) == pid and int(row[1]) in titled for row in rows))
+        return processes_of(self.task(run)["id"])
+
+
+def processes_of(instance):
+    """The supervisor of one try of a task, and the task's own process, by the ID that both have as their title."""
+    listed = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in listed.splitlines()]
+    titled = [int(pid) for pid, _, title in rows if title.endswith(instance)]
+    # The supervisor first: it is the parent of the other.
+    return sorted(titled, key=lambda pid: any(int(row[0]) == pid and int(row[1]) in titled for row in rows))

@@ -15,7 +15,18 @@ __all__ = ["client", "probe_image"]
 
 
 @pytest.fixture(scope="module")
-def airflow(tmp_path_factory, client, probe_image):
+def dag_folder():
+    return FOLDER
+
+
+@pytest.fixture(scope="module")
+def more_settings():
+    """What a module's Airflow has otherwise than that of the others."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def airflow(tmp_path_factory, client, probe_image, dag_folder, more_settings):
     state, images = tmp_path_factory.mktemp("airflow"), tmp_path_factory.mktemp("images")
     shutil.copy(settings.ROOT / "images" / "images.lock", images)
     (images / "images.local.json").write_text(json.dumps({"data": probe_image}))
@@ -27,8 +38,9 @@ def airflow(tmp_path_factory, client, probe_image):
         "SLIPWAY_RUNTIME": "docker",
         "SLIPWAY_NETWORK": f"{settings.read().project}-faults",
         "AIRFLOW_VAR_SLIPWAY_SECRETS": json.dumps({"PROBE_KEY": CANARY}),
+        **more_settings,
     }
-    with AirflowParts(state, FOLDER, **variables) as parts:
+    with AirflowParts(state, dag_folder, **variables) as parts:
         yield parts
     for container in of_the_probe(client):
         client.remove_container(container, v=True, force=True)

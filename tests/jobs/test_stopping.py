@@ -47,6 +47,24 @@ def stop(process: subprocess.Popen[str]) -> int:
     return code
 
 
+@pytest.mark.parametrize("wait", ["time.sleep(60)", "ctypes.CDLL(None).sleep(60)"], ids=["in Python", "in C"])
+def test_a_job_past_its_deadline_ends_by_itself_and_says_so(
+    line: Line, wait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLIPWAY_DEADLINE_SECONDS", "8")
+    began = time.monotonic()
+    process = start(line, SLOW.format(wait=wait))
+    assert process.stdout is not None
+    assert any(text == "here\n" for text in process.stdout)
+    assert process.wait(15) == 124
+    process.stdout.close()
+    assert time.monotonic() - began >= 8
+    outputs = json.loads((line.folder / "out" / "outputs.json").read_text())
+    assert (outputs["status"], outputs["error"]["kind"], outputs["closed"]) == ("failed", "deadline", True)
+    assert "has run for 8 s" in outputs["reason"]
+    assert statuses(line) == ["FAILED", "FAILED"]
+
+
 def statuses(line: Line) -> list[str]:
     client = mlflow.MlflowClient()
     found = client.get_experiment_by_name(line.name)

@@ -28,6 +28,7 @@ WORDS = [
         "inputs",
         "land",
         "mlflow",
+        "reap",
         "release",
         "restore",
     ],

@@ -1,0 +1,97 @@
+"""One round over all engines and pipelines of this deployment: what jobs left is told, and removed."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+import docker
+from docker.errors import DockerException
+from requests import RequestException
+
+from slipway import engine_connection, left_on_engine, left_runs, tracking_address
+from slipway.errors import SlipwayError
+from slipway.left_on_engine import Left
+from slipway.pipelines import Pipeline
+from slipway.reaping import Task
+from slipway.settings import Settings
+from slipway.task_states import States, remembered
+
+# A worker whose task was just set to failed needs some seconds to end the job itself, and to say why.
+AGAIN_SECONDS = 20.0
+FAULTS = (DockerException, RequestException, SlipwayError)
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Round:
+    """What is asked, and what could not be: engines by their ID, and faults as sentences."""
+
+    deployed: Settings
+    pipelines: list[Pipeline]
+    states: States
+    engines: dict[str, docker.APIClient] = field(default_factory=dict)
+    engine_of: dict[str | None, str] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+    def reap(self, say: Say, remove: bool = True) -> None:
+        """Say what may go; with `remove` it goes, if a second look finds it too."""
+        with self.connected():
+            first = self.look()
+            if remove and first:
+                time.sleep(AGAIN_SECONDS)
+                known = {left.what for left in first}
+                self.remove([left for left in self.look() if left.what in known], say)
+                return
+        for left in first:
+            say(f"would {left.verb} {left}")
+
+    def remove(self, doomed: list[Left], say: Say) -> None:
+        for left in doomed:
+            with self.noting():
+                left.remove()
+                say(f"{left.verb}d {left}")
+
+    @contextmanager
+    def connected(self) -> Iterator[None]:
+        """To this machine's engine and those that pipelines name; with the process runtime there is none."""
+        named = dict.fromkeys([None, *(one.keys.get("docker_conn_id") for one in self.pipelines)])
+        with ExitStack() as opened:
+            for name in named if self.deployed.runtime != "process" else ():
+                with self.noting():
+                    client = opened.enter_context(engine_connection.of(name).client())
+                    self.engine_of[name] = client.info()["ID"]
+                    self.engines[self.engine_of[name]] = client
+            yield
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """What is away keeps nothing else from being looked at."""
+        try:
+            yield
+        except FAULTS as error:
+            told = " ".join(str(error).split())
+            self.faults += [told] * (told not in self.faults)
+
+    def look(self) -> list[Left]:
+        """What may go now, in the order in which it goes."""
+        states, looked = remembered(self.states), dict[str, set[Task]]()
+        left: list[Left] = []
+        for engine, client in self.engines.items():
+            with self.noting():
+                found, looked[engine] = left_on_engine.look(client, self.deployed, states)
+                left += found
+        for pipeline in self.pipelines:
+            with self.noting():
+                left += self.runs_of(pipeline, states, looked)
+        return left
+
+    def runs_of(self, pipeline: Pipeline, states: States, looked: dict[str, set[Task]]) -> list[Left]:
+        """MLflow runs of a pipeline, but where its engine does not answer: that may hold their containers still."""
+        engine = self.engine_of.get(pipeline.keys.get("docker_conn_id"))
+        if self.deployed.runtime != "process" and engine not in looked:
+            return []
+        tracking = tracking_address.of_pipeline(pipeline)
+        kept = set[Task]().union(*looked.values())
+        return left_runs.look(tracking, pipeline, states, kept) if tracking else []

@@ -1,0 +1,213 @@
+"""MLflow runs that nobody closed, in a real MLflow; states of tasks are given as they would be told."""
+
+import json
+import os
+import socket
+import time
+from dataclasses import replace
+
+import pytest
+
+from slipway import left_runs, mlflow_rest, ports, reaper, settings, tracking_address
+from slipway.embedded import tracking_process
+from slipway.pipelines import Pipeline
+from slipway.reaper import Round
+from slipway.reaping import Task
+
+API = "/api/2.0/mlflow"
+HERE = "http://localhost:8080/dags/bike.train/runs/one"
+PIPELINE = Pipeline("bike", settings.ROOT, {})
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory, airflow_db):
+    """A deployment without an engine, whose MLflow runs."""
+    with socket.socket() as asked:
+        asked.bind((ports.LOOPBACK, 0))
+        port = asked.getsockname()[1]
+    found = replace(settings.read(), state=tmp_path_factory.mktemp("mlflow"), mlflow_port=port, runtime="process")
+    tracking_process.up(found)
+    os.environ["AIRFLOW_VAR_SLIPWAY_ENV"] = json.dumps({"MLFLOW_TRACKING_URI": found.mlflow_url})
+    yield found
+    del os.environ["AIRFLOW_VAR_SLIPWAY_ENV"]
+    tracking_process.stop(found)
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    monkeypatch.setattr(reaper, "AGAIN_SECONDS", 0.1)
+
+
+@pytest.fixture
+def runs(deployed, request):
+    """Makes runs of a DAG run that is this test's own."""
+    return Runs(deployed.mlflow_url, request.node.name)
+
+
+class Runs:
+    def __init__(self, url, dag_run):
+        self.url, self.dag_run = url, dag_run
+        mlflow_rest.ask(url, "GET", f"{API}/experiments/get-by-name", params={"experiment_name": "bike"}) or self.post(
+            "experiments/create", name="bike"
+        )
+        self.experiment = mlflow_rest.experiment_id(url, "bike")
+
+    def post(self, path, **body):
+        return mlflow_rest.ask(self.url, "POST", f"{API}/{path}", json=body)
+
+    def make(self, age=600, airflow=HERE, **tags):
+        """A run that says RUNNING and began so many seconds ago."""
+        named = {"dag_id": "bike.train", "run_id": self.dag_run, **tags}
+        listed = {f"slipway.{name}": value for name, value in named.items()} | {"slipway.airflow_url": airflow}
+        made = self.post(
+            "runs/create",
+            experiment_id=self.experiment,
+            start_time=int((time.time() - age) * 1000),
+            tags=[{"key": name, "value": value} for name, value in listed.items()],
+        )
+        return made["run"]["info"]["run_id"]
+
+    def child(self, task_id="train", **more):
+        return self.make(task_id=task_id, map_index="-1", **more)
+
+    def parent(self):
+        return self.make(parent="true")
+
+    def end(self, run, status):
+        self.post("runs/update", run_id=run, status=status)
+
+    def told(self, run):
+        """Status and Slipway's own words on a run."""
+        found = mlflow_rest.ask(self.url, "GET", f"{API}/runs/get", params={"run_id": run})["run"]
+        tags = {tag["key"]: tag["value"] for tag in found["data"]["tags"]}
+        words = ("status", "error", "failure_kind", "reason")
+        return found["info"]["status"], {name: tags[f"slipway.{name}"] for name in words if f"slipway.{name}" in tags}
+
+    def statuses(self, *asked):
+        return [self.told(run)[0] for run in asked]
+
+
+def reap(deployed, runs, states, remove=True):
+    def told(dag_id, run_id):
+        # Runs of the other tests belong to tasks that go on.
+        return states if run_id == runs.dag_run else None
+
+    one, lines = Round(deployed, [PIPELINE], told), []
+    one.reap(lines.append, remove)
+    assert one.faults == []
+    return lines
+
+
+def test_a_run_whose_task_failed_is_closed_as_failed_with_its_reason(deployed, runs):
+    parent, child = runs.parent(), runs.child()
+    assert reap(deployed, runs, {"train": "failed"}) == [
+        f"closed MLflow run {child} of bike.train, task train of {runs.dag_run}: its task is failed",
+        f"closed MLflow run {parent} of bike.train, {runs.dag_run}: all tasks of that DAG run are over",
+    ]
+    why = "the job's container is gone and its task is failed: nobody closed this run"
+    assert runs.told(child) == ("FAILED", {"status": "failed", "error": why, "failure_kind": "lost"})
+    assert runs.told(parent) == ("FAILED", {})
+    assert reap(deployed, runs, {"train": "failed"}) == []
+
+
+def test_a_run_whose_dag_run_is_gone_is_closed_as_failed(deployed, runs):
+    child = runs.child()
+    reap(deployed, runs, {})
+    status, words = runs.told(child)
+    assert (status, "its task is gone from Airflow" in words["error"]) == ("FAILED", True)
+
+
+def test_a_run_whose_task_succeeded_is_closed_as_finished(deployed, runs):
+    parent, child = runs.parent(), runs.child()
+    reap(deployed, runs, {"train": "success"})
+    assert runs.statuses(parent, child) == ["FINISHED", "FINISHED"]
+    assert runs.told(child)[1]["status"] == "done"
+
+
+def test_a_dry_run_closes_nothing(deployed, runs):
+    child = runs.child()
+    (line,) = reap(deployed, runs, {"train": "failed"}, remove=False)
+    assert line.startswith(f"would close MLflow run {child} of bike.train")
+    assert runs.statuses(child) == ["RUNNING"]
+    runs.end(child, "FAILED")
+
+
+@pytest.mark.parametrize("state", ["running", "up_for_retry", None])
+def test_a_run_whose_task_goes_on_is_left_with_its_parent(deployed, runs, state):
+    parent, child = runs.parent(), runs.child()
+    assert reap(deployed, runs, {"train": state}) == []
+    assert runs.statuses(parent, child) == ["RUNNING", "RUNNING"]
+
+
+def test_a_parent_waits_for_all_tasks_of_its_dag_run(deployed, runs):
+    parent, child = runs.parent(), runs.child()
+    reap(deployed, runs, {"train": "failed", "promote": "queued"})
+    assert runs.statuses(parent, child) == ["RUNNING", "FAILED"]
+    reap(deployed, runs, {"train": "failed", "promote": "upstream_failed"})
+    assert runs.statuses(parent) == ["FAILED"]
+
+
+def test_a_parent_of_runs_that_ended_well_is_finished(deployed, runs):
+    parent, child = runs.parent(), runs.child()
+    runs.end(child, "FINISHED")
+    reap(deployed, runs, {"train": "success", "promote": "skipped"})
+    assert runs.statuses(parent) == ["FINISHED"]
+
+
+def test_a_run_that_has_just_begun_is_left(deployed, runs):
+    child = runs.child(age=20)
+    assert reap(deployed, runs, {"train": "failed"}) == []
+    assert runs.statuses(child) == ["RUNNING"]
+
+
+@pytest.mark.parametrize("airflow", ["", "http://localhost:80800/dags", "https://airflow.example.org/dags"])
+def test_a_run_of_another_airflow_is_left(deployed, runs, airflow):
+    child = runs.child(airflow=airflow)
+    assert reap(deployed, runs, {}) == []
+    assert runs.statuses(child) == ["RUNNING"]
+
+
+def test_a_run_whose_container_stays_is_left(deployed, runs):
+    child = runs.child()
+    tracking = tracking_address.of_pipeline(PIPELINE)
+    kept = {Task("bike.train", runs.dag_run, "train", "-1")}
+
+    def states(dag_id, run_id):
+        return {"train": "failed"} if run_id == runs.dag_run else None
+
+    assert left_runs.look(tracking, PIPELINE, states, kept) == []
+    (found,) = left_runs.look(tracking, PIPELINE, states, set())
+    assert child in found.what
+
+
+def test_a_job_that_closed_its_run_meanwhile_keeps_the_last_word(deployed, runs):
+    child = runs.child()
+    tracking = tracking_address.of_pipeline(PIPELINE)
+    (found,) = left_runs.look(
+        tracking, PIPELINE, lambda _, run: {"train": "failed"} if run == runs.dag_run else None, set()
+    )
+    runs.end(child, "KILLED")
+    found.remove()
+    assert runs.told(child) == ("KILLED", {})
+
+
+def test_a_run_id_with_a_quote_in_it_breaks_no_search(deployed, runs):
+    runs.dag_run = "it's"
+    parent, child = runs.parent(), runs.child()
+    reap(deployed, runs, {"train": "failed"})
+    assert runs.statuses(parent, child) == ["FAILED", "FAILED"]
+
+
+def test_an_mlflow_that_is_away_is_told(deployed, runs, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_VAR_SLIPWAY_ENV", json.dumps({"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}))
+    one = Round(deployed, [PIPELINE], lambda *_: {})
+    one.reap(print)
+    (fault,) = one.faults
+    assert "MLflow at http://127.0.0.1:9 did not answer" in fault
+
+
+def test_before_anybody_said_where_mlflow_is_there_is_nothing_to_look_at(deployed, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_VAR_SLIPWAY_ENV", "{}")
+    one = Round(deployed, [PIPELINE], lambda *_: {})
+    one.reap(print)
+    assert one.faults == []
