@@ -7,11 +7,19 @@ import time
 import pytest
 from engine_fixtures import client, probe_image
 from faults.airflow_parts import AirflowParts
+from mlflow_gate import serving
 from probe_runs import CANARY, FOLDER, of_the_probe, volumes_of_the_probe
 
 from slipway import settings
 
 __all__ = ["client", "probe_image"]
+
+
+@pytest.fixture(scope="module")
+def mlflow(tmp_path_factory):
+    """A real MLflow behind a gate, which tasks reach and jobs do not."""
+    with serving(tmp_path_factory.mktemp("mlflow")) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +34,7 @@ def more_settings():
 
 
 @pytest.fixture(scope="module")
-def airflow(tmp_path_factory, client, probe_image, dag_folder, more_settings):
+def airflow(tmp_path_factory, client, probe_image, dag_folder, mlflow, more_settings):
     state, images = tmp_path_factory.mktemp("airflow"), tmp_path_factory.mktemp("images")
     shutil.copy(settings.ROOT / "images" / "images.lock", images)
     (images / "images.local.json").write_text(json.dumps({"data": probe_image}))
@@ -37,6 +45,7 @@ def airflow(tmp_path_factory, client, probe_image, dag_folder, more_settings):
         "SLIPWAY_IMAGES": str(images),
         "SLIPWAY_RUNTIME": "docker",
         "SLIPWAY_NETWORK": f"{settings.read().project}-faults",
+        "AIRFLOW_VAR_SLIPWAY_ENV": json.dumps({"MLFLOW_TRACKING_URI": mlflow.url}),
         "AIRFLOW_VAR_SLIPWAY_SECRETS": json.dumps({"PROBE_KEY": CANARY}),
         **more_settings,
     }

@@ -16,12 +16,8 @@ SECRETS = {
 
 
 @pytest.fixture(scope="module")
-def more_settings(mlflow):
-    address = {"MLFLOW_TRACKING_URI": mlflow.url, "GREETING": "hello"}
-    return {
-        "AIRFLOW_VAR_SLIPWAY_SECRETS": json.dumps(SECRETS),
-        "AIRFLOW_VAR_SLIPWAY_ENV": json.dumps(address),
-    }
+def more_settings():
+    return {"AIRFLOW_VAR_SLIPWAY_SECRETS": json.dumps(SECRETS)}
 
 
 def written(secret):

@@ -15,6 +15,7 @@ ROUNDS = int(os.environ.get("SLIPWAY_FAULT_ROUNDS", "3"))
 # SQLite bears no more.
 AT_ONCE = 2
 JOB_SECONDS = 8
+AWAY_SECONDS = float(os.environ.get("SLIPWAY_FAULT_AWAY_SECONDS", "6"))
 
 
 def container_of(client, run):
@@ -34,7 +35,16 @@ def starts(client, run, since):
     return len(list(client.events(since=since, until=int(time.time()) + 1, filters=filters, decode=True)))
 
 
-def killed_once(airflow, client, seed):
+def tracked(mlflow, run):
+    """Status of the one MLflow run of the run's task, and of the one above it."""
+    (own,), (above,) = (
+        mlflow.runs("probe", run_id=run, task_id="probe"),
+        mlflow.runs("probe", run_id=run, parent="true"),
+    )
+    return own["status"], above["status"]
+
+
+def killed_once(airflow, client, mlflow, seed):
     """One round: what the engine saw of it, and how it ended."""
     since, moment = int(time.time()) - 1, random.Random(seed).uniform(0, JOB_SECONDS + 1)  # noqa: S311
     run = airflow.trigger(f"sleeps {JOB_SECONDS}")
@@ -50,17 +60,19 @@ def killed_once(airflow, client, seed):
         "state": airflow.ended(run),
         "starts": starts(client, run, since),
         "tries": airflow.task(run)["try_number"],
+        "tracked": tracked(mlflow, run),
     }
 
 
-def test_a_worker_that_is_killed_at_any_moment_costs_no_job_and_runs_none_twice(airflow, client):
+def test_a_worker_that_is_killed_at_any_moment_costs_no_job_and_runs_none_twice(airflow, client, mlflow):
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        rounds = list(pool.map(lambda seed: killed_once(airflow, client, seed), range(ROUNDS)))
+        rounds = list(pool.map(lambda seed: killed_once(airflow, client, mlflow, seed), range(ROUNDS)))
     for one in rounds:
         print(one)
     assert [one for one in rounds if one["state"] != "success"] == []
     assert [one for one in rounds if one["survived"] and one["starts"] != 1] == []
     assert [one for one in rounds if one["starts"] > 2] == []
+    assert {one["tracked"] for one in rounds} == {("FINISHED", "FINISHED")}
     assert any(one["survived"] and one["tries"] > 1 for one in rounds)
 
 
@@ -98,13 +110,14 @@ def test_a_scheduler_that_is_killed_and_started_again_finds_the_job_where_it_was
 
 
 @pytest.mark.parametrize("ends", ["sleeps 300", "ignores 300"])
-def test_a_task_that_is_set_to_failed_ends_its_job_and_says_why(airflow, client, ends):
+def test_a_task_that_is_set_to_failed_ends_its_job_and_says_why(airflow, client, mlflow, ends):
     run = airflow.trigger(ends)
     running(airflow, client, run)
     path = f"/dags/probe.probe/dagRuns/{run}/taskInstances/probe"
     assert airflow.api.patch(path, json={"new_state": "failed"}).status_code == 200
     airflow.wait_for(lambda: container_of(client, run) is None, 10)
     airflow.wait_for(lambda: "probe: killed: its task was set to failed in Airflow while it ran" in airflow.log(run), 5)
+    assert tracked(mlflow, run) == ("FAILED", "FAILED")
 
 
 def test_a_deleted_dag_run_ends_its_job_and_says_why(airflow, client):
@@ -125,3 +138,28 @@ def test_a_job_past_its_timeout_ends_with_that_as_its_cause(airflow, client, end
     path = f"/dags/probe.probe/dagRuns/{run}/taskInstances/probe"
     airflow.api.patch(path, json={"new_state": "failed"})
     airflow.wait_for(lambda: container_of(client, run) is None, 10)
+
+
+@pytest.mark.parametrize("when", ["before the job begins", "when it has ended"])
+@pytest.mark.parametrize("how", ["refuses", "paused"])
+def test_an_mlflow_that_is_away_costs_no_run_and_doubles_none(airflow, client, mlflow, how, when):
+    if when == "before the job begins":
+        with getattr(mlflow, how)(AWAY_SECONDS):
+            run = airflow.trigger("sleeps 1")
+            assert airflow.ended(run, 120 + AWAY_SECONDS) == "success"
+    else:
+        run = airflow.trigger("sleeps 3")
+        running(airflow, client, run)
+        with getattr(mlflow, how)(AWAY_SECONDS):
+            assert airflow.ended(run, 120 + AWAY_SECONDS) == "success"
+    assert tracked(mlflow, run) == ("FINISHED", "FINISHED")
+    assert airflow.task(run)["try_number"] == 1
+
+
+def test_an_mlflow_whose_answers_get_lost_has_one_run_for_each_task(airflow, mlflow):
+    mlflow.loses(every=3)
+    runs = [airflow.trigger("sleeps 1") for _ in range(3)]
+    ends = [airflow.ended(run) for run in runs]
+    mlflow.behaves()
+    assert ends == ["success"] * 3
+    assert [tracked(mlflow, run) for run in runs] == [("FINISHED", "FINISHED")] * 3
