@@ -98,6 +98,12 @@ def file_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     explain = add(words, "explain", explain_command, "say what changed since a task ran, and whether it would run now")
     explain.add_argument("task", metavar="TASK", help="as in: bike_demand.train, or bike_demand.train.promote")
     choose(explain)
+    replay = add(
+        words, "replay", replay_command, "run a past run once more beside the real tables, and tell what differs"
+    )
+    replay.add_argument("run_id", metavar="RUN", help="the Run ID on the page in MLflow of an ingest, train or predict")
+    replay.add_argument("--keep", action="store_true", help="leave the tables that the replay wrote in the lake")
+    choose(replay)
 
 
 def choose(word: argparse.ArgumentParser) -> None:
@@ -176,6 +182,12 @@ def explain_command(arguments: Arguments) -> None:
     from slipway import explain
 
     explain.run(arguments.task, arguments.stack)
+
+
+def replay_command(arguments: Arguments) -> int:
+    from slipway import replay
+
+    return replay.run(arguments.run_id, arguments.keep, arguments.stack)
 
 
 def release_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -23,8 +23,10 @@ LOADER_NAMES = re.compile(
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What a job.yaml may say, and which hardening it may leave out.
 KEYS = frozenset(
-    ("job", "description", "image", "environment", "secrets", "limits", "parameters", "command", "egress", "unhardened")
-    + ("reuse",)
+    (
+        *("job", "description", "image", "environment", "secrets", "limits", "parameters"),
+        *("command", "egress", "unhardened", "reuse"),
+    )
 )
 MEASURES = ("user", "capabilities", "no_new_privileges", "read_only", "init")
 

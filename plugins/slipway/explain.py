@@ -21,12 +21,17 @@ def run(name: str, named_stack: bool | None) -> None:
     if stack := chosen.running_stack(named_stack):
         say(in_stack(name, stack), end="")
         return
+    enter_embedded()
+    here(name)
+
+
+def enter_embedded() -> None:
+    """Take on the environment of the embedded deployment's Airflow, its database brought up to date."""
     from slipway.embedded import airflow_home, deployment
 
     deployed = settings.read()
     os.environ.update(airflow_home.prepare(deployment.runtime(deployed), deployed))
     airflow_home.migrate(dict(os.environ))
-    here(name)
 
 
 def in_stack(name: str, stack: Any) -> str:

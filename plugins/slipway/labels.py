@@ -7,6 +7,8 @@ from slipway.contracts import Contract, Limits
 from slipway.settings import Settings
 
 INSTANCE = ("dag_id", "run_id", "task_id", "map_index")
+# Runs of that name are no task's: `slipway replay` gives them to its containers.
+REPLAYING = "replay-"
 
 
 def instance(inputs: dict[str, Any], deployed: Settings) -> dict[str, str]:

@@ -29,6 +29,7 @@ WORDS = [
         "land",
         "mlflow",
         "release",
+        "replay",
         "restore",
     ],
     *["stop", "up", "upgrade"],
