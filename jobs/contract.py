@@ -72,8 +72,8 @@ def work(parameters: "BaseModel", run: "TrackedRun") -> Outcome:
         if inputs.replay:
             replays.prepare(inputs, inputs.replay)
         outcome: Outcome = function(parameters, run)
-    # What an older try has written already tells nothing of how this run found the table.
-    outcome.read = {} if view.done_before else inputs.replay.tables if inputs.replay else view.read
+    # How an older try left a table is not how this run would find it once more.
+    outcome.read = {} if view.done_before else view.read
     return outcome
 
 

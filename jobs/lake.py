@@ -43,21 +43,23 @@ class Fence:
 class View:
     """The tables as one run sees them; `read` notes at which version it found each, None where there was none.
 
-    A replay sees them as they were, `pinned` at a version, and those that it writes, `written`, in the folder `scratch`
-    of the lake alone. Names are without the pipeline's.
+    A replay is told them, and sees each table as it was at that version; those that it writes, `written`, it sees in
+    the folder `scratch` of the lake alone. Names are without the pipeline's. `done_before` is set where an older try
+    of the run had written already, so that it found a table as that one left it.
     """
 
     scratch: str = ""
     written: tuple[str, ...] = ()
-    pinned: dict[str, int | None] = field(default_factory=dict)
     read: dict[str, int | None] = field(default_factory=dict)
     done_before: bool = False
 
     def address(self, name: str) -> str:
+        """Where the table is; in a replay, one that it writes is its own."""
         own = self.scratch and short(name) in self.written
         return "/".join([lake_uri(), *[self.scratch] * bool(own), name])
 
     def open(self, name: str, version: int | None) -> DeltaTable | None:
+        """The table at a version; without one, in a replay that of then, else the newest."""
         known = short(name)
         if not self.scratch:
             found = opened(name, self.address(name), version)
@@ -65,7 +67,7 @@ class View:
             return found
         if known in self.written:
             return opened(name, self.address(name), None)
-        wanted = self.pinned.get(known) if version is None else version
+        wanted = self.read.get(known) if version is None else version
         return None if wanted is None else opened(name, self.address(name), wanted)
 
     def refuse_real(self, table: DeltaTable) -> None:
@@ -148,7 +150,6 @@ def create_table(name: str, schema: "pa.Schema", partition_by: Sequence[str] = (
 def committed_try(table: DeltaTable, fence: Fence) -> int | None:
     """The newest try of this writer whose commit is in the table; None where there is none."""
     found: int | None = table.transaction_version(fence.writer)
-    # The table is then no longer as this run first found it.
     current().done_before |= found is not None
     return found
 

@@ -27,7 +27,7 @@ def view_of(inputs: Inputs) -> lake.View:
         return lake.View()
     if inputs.job not in WRITES:
         raise UsageError(f"{inputs.job} can't be replayed: only {', '.join(WRITES)} can")
-    return lake.View(replay.lake, WRITES[inputs.job], replay.tables)
+    return lake.View(replay.lake, WRITES[inputs.job], dict(replay.tables))
 
 
 def prepare(inputs: Inputs, replay: Replay) -> None:

@@ -52,9 +52,11 @@ def values(title: str, then: dict[str, Any], now: dict[str, Any]) -> list[Row]:
 def metrics(then: dict[str, float], now: dict[str, float]) -> list[Row]:
     """Those that differ one by one, each with by how much; the others together."""
     found = values("metric", then, now)
-    others = [row for row in found if row.same]
     differing = [measured(row, then, now) for row in found if not row.same]
-    return differing + [Row(f"metrics ({len(others)})", "", "", True)] * bool(others)
+    others = f"{len(found) - len(differing)} values"
+    if len(differing) == len(found):
+        return differing
+    return [*differing, Row("metrics, all other" if differing else "metrics", others, others, True)]
 
 
 def measured(row: Row, then: dict[str, float], now: dict[str, float]) -> Row:
