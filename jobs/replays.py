@@ -71,7 +71,7 @@ def remove(replay: Replay) -> None:
         return
     from deltalake.fs import DeltaStorageHandler  # it imports pyarrow
 
-    DeltaStorageHandler(place, lake.storage_options()).delete_root_dir_contents()
+    DeltaStorageHandler(lake.lake_uri(), lake.storage_options()).delete_dir(replay.lake)
 
 
 def main(arguments: list[str] | None = None) -> int:
