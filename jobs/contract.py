@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from jobs.identity import Inputs
+    from jobs.tracking import TrackedRun
     from jobs.unchanged import Look
 
 log = logging.getLogger(__name__)
@@ -51,15 +52,29 @@ def run_job(inputs: "Inputs", parameters: "BaseModel", watch: Watch) -> Outcome:
     """Run the job's function inside its MLflow run, and close that run whatever happens."""
     from jobs import tracking  # a wrong parameter is told without the second that importing mlflow takes
 
-    function = getattr(import_module(f"jobs.{inputs.job}.{inputs.job}"), inputs.job)
-    with tracking.run(inputs) as run:
+    with (tracking.replay if inputs.replay else tracking.run)(inputs) as run:
         watch.close = lambda: run.end(Outcome.of(watch.cause))
-        outcome = attempt(lambda: function(parameters, run))
+        outcome = attempt(lambda: work(parameters, run))
         outcome.mlflow = {"run_id": run.id, "experiment_id": run.experiment_id}
         closed = attempt(lambda: run.close(outcome))
         if closed.stopped and not outcome.stopped:
             attempt(lambda: run.close(closed))
     return outcome if outcome.error or not closed.error else closed
+
+
+def work(parameters: "BaseModel", run: "TrackedRun") -> Outcome:
+    """What the job's function comes to, and at which versions it found its tables; a replay finds them as they were."""
+    from jobs import lake, replays  # the job imports them, too
+
+    inputs = run.inputs
+    function = getattr(import_module(f"jobs.{inputs.job}.{inputs.job}"), inputs.job)
+    with lake.seen(replays.view_of(inputs)) as view:
+        if inputs.replay:
+            replays.prepare(inputs, inputs.replay)
+        outcome: Outcome = function(parameters, run)
+    # How an older try left a table is not how this run would find it once more.
+    outcome.read = {} if view.done_before else view.read
+    return outcome
 
 
 def attempt(step: Callable[[], Outcome]) -> Outcome:

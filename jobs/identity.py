@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class RunIdentity(BaseModel):
@@ -54,6 +54,21 @@ class MlflowIdentity(BaseModel):
     parent_run_id: str
 
 
+class Replay(BaseModel):
+    """That a past run is done once more, beside the real tables.
+
+    `of` is its MLflow run, `lake` the folder of the lake to write in, `tables` the versions that were read then (None
+    where there was no such table yet), `models` the version behind an alias then.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    of: str
+    lake: str = Field(pattern="^replays/[0-9a-f]{12}$")
+    tables: dict[str, int | None] = {}
+    models: dict[str, int] = {}
+
+
 class Inputs(BaseModel):
     """inputs.json, version 1 of the contract."""
 
@@ -67,4 +82,4 @@ class Inputs(BaseModel):
     image: ImageIdentity
     mlflow: MlflowIdentity | None = None
     fingerprint: dict[str, Any] | None = None
-    replay: dict[str, Any] | None = None
+    replay: Replay | None = None

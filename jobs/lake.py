@@ -3,8 +3,10 @@
 import json
 import logging
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +39,65 @@ class Fence:
         return cls(":".join(parts), run.try_number)
 
 
+@dataclass
+class View:
+    """The tables as one run sees them; `read` notes at which version it found each, None where there was none.
+
+    A replay is told them, and sees each table as it was at that version; those that it writes, `written`, it sees in
+    the folder `scratch` of the lake alone. Names are without the pipeline's. `done_before` is set where an older try
+    of the run had written already, so that it found a table as that one left it.
+    """
+
+    scratch: str = ""
+    written: tuple[str, ...] = ()
+    read: dict[str, int | None] = field(default_factory=dict)
+    done_before: bool = False
+
+    def address(self, name: str) -> str:
+        """Where the table is; in a replay, one that it writes is its own."""
+        own = self.scratch and short(name) in self.written
+        return "/".join([lake_uri(), *[self.scratch] * bool(own), name])
+
+    def open(self, name: str, version: int | None) -> DeltaTable | None:
+        """The table at a version; without one, in a replay that of then, else the newest."""
+        known = short(name)
+        if not self.scratch:
+            found = opened(name, self.address(name), version)
+            self.read.setdefault(known, None if found is None else found.version())
+            return found
+        if known in self.written:
+            return opened(name, self.address(name), None)
+        wanted = self.read.get(known) if version is None else version
+        return None if wanted is None else opened(name, self.address(name), wanted)
+
+    def refuse_real(self, table: DeltaTable) -> None:
+        """Raises UsageError where a replay would write to a table that is none of its own."""
+        if self.scratch and f"/{self.scratch}/" not in table.table_uri:
+            raise UsageError(f"a replay writes to no table but its own, and not to {table.table_uri}")
+
+
+_VIEW: ContextVar[View | None] = ContextVar("view", default=None)
+
+
+@contextmanager
+def seen(view: View) -> Iterator[View]:
+    """Whatever opens or makes a table inside does so by this view."""
+    token = _VIEW.set(view)
+    try:
+        yield view
+    finally:
+        _VIEW.reset(token)
+
+
+def current() -> View:
+    return _VIEW.get() or View()
+
+
+def short(name: str) -> str:
+    """A table's name without its pipeline's."""
+    return name.rpartition("/")[2]
+
+
 def lake_uri() -> str:
     """Raises UsageError where LAKE_URI is not set."""
     uri = os.environ.get("LAKE_URI", "").rstrip("/")
@@ -53,8 +114,12 @@ def storage_options() -> dict[str, str]:
 
 def open_table(name: str, version: int | None = None) -> DeltaTable | None:
     """The table `<LAKE_URI>/<name>`, at a version or at its newest; None where there is none yet."""
+    return current().open(name, version)
+
+
+def opened(name: str, address: str, version: int | None) -> DeltaTable | None:
     try:
-        return DeltaTable(f"{lake_uri()}/{name}", version=version, storage_options=storage_options())
+        return DeltaTable(address, version=version, storage_options=storage_options())
     except TableNotFoundError:
         return None
     except Exception as error:
@@ -70,7 +135,7 @@ def create_table(name: str, schema: "pa.Schema", partition_by: Sequence[str] = (
     days = int(os.environ.get("LAKE_RETENTION_DAYS") or 3650)
     log.info("creating the table %s, history kept for %s days", name, f"{days:,}")
     return DeltaTable.create(
-        f"{lake_uri()}/{name}",
+        current().address(name),
         schema=schema,
         mode="ignore",
         partition_by=list(partition_by),
@@ -84,7 +149,9 @@ def create_table(name: str, schema: "pa.Schema", partition_by: Sequence[str] = (
 
 def committed_try(table: DeltaTable, fence: Fence) -> int | None:
     """The newest try of this writer whose commit is in the table; None where there is none."""
-    return table.transaction_version(fence.writer)
+    found: int | None = table.transaction_version(fence.writer)
+    current().done_before |= found is not None
+    return found
 
 
 def replace(
@@ -119,6 +186,7 @@ def _commit(
     also: Sequence[Transaction] = (),
     **how: Any,
 ) -> int:
+    current().refuse_real(table)
     before = committed_try(table, fence)
     if before is not None and before >= fence.attempt:
         raise StaleWriterError(

@@ -22,7 +22,9 @@ def of_experiment(inputs: Inputs) -> str:
 def of_run(inputs: Inputs, outcome: Outcome | None = None) -> str:
     """Where a run comes from and, once it has ended, what came of it."""
     run, image = inputs.run, inputs.image
-    return f"{inputs.job} of {inputs.pipeline}, try {run.try_number}\n\n" + told(
+    title = f"{inputs.job} of {inputs.pipeline}, try {run.try_number}"
+    title = f"Replay of run `{inputs.replay.of}`: {title}" if inputs.replay else title
+    return f"{title}\n\n" + told(
         {
             "Airflow": links(inputs),
             "DAG run": f"`{run.run_id}`",

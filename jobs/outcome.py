@@ -10,7 +10,11 @@ from jobs.services import as_job_error
 
 @dataclass
 class Outcome:
-    """Counts, table versions, model, metrics, verdict; and the exit code that goes with them."""
+    """Counts, table versions, model, metrics, verdict; and the exit code that goes with them.
+
+    `read` are the versions at which the job found its tables, None where there was no such table; `files` is the
+    delivery that ingest took. Both are what a replay begins with.
+    """
 
     status: str = "done"
     reason: str | None = None
@@ -21,6 +25,8 @@ class Outcome:
     mlflow: dict[str, str] | None = None
     error: dict[str, str] | None = None
     reused: dict[str, str] | None = None
+    read: dict[str, int | None] = field(default_factory=dict)
+    files: dict[str, Any] | None = None
     exit_code: int = 0
 
     def __post_init__(self) -> None:

@@ -61,13 +61,16 @@ def asked(run: TrackedRun, model: str) -> ModelVersion | None:
 
     Raises UsageError where there is no such number.
     """
-    if not model.isdigit():
-        return by_alias(run, model)
+    return numbered(run, int(model)) if model.isdigit() else by_alias(run, model)
+
+
+def numbered(run: TrackedRun, number: int) -> ModelVersion:
+    """Raises UsageError where there is no such version."""
     known = versions(run)
-    found = next((version for version in known if version.number == int(model)), None)
+    found = next((version for version in known if version.number == number), None)
     if found is None:
         there = f"the newest is {known[0].number}" if known else "there is none yet: has train run?"
-        raise UsageError(f"model: {run.pipeline} has no version {model}; {there}")
+        raise UsageError(f"model: {run.pipeline} has no version {number}; {there}")
     return found
 
 

@@ -68,7 +68,7 @@ class TrackedRun:
         told = [RunTag(f"slipway.{name}", str(value)) for name, value in tags.items()]
         # One call: a job that is stopped has no time for two.
         self.client.log_batch(self.id, tags=[*told, RunTag(notes.NOTE, notes.of_run(self.inputs, outcome))])
-        for run_id in (self.id, self.parent_id):
+        for run_id in filter(None, (self.id, self.parent_id)):
             self.client.set_terminated(run_id, "FAILED" if outcome.error else "FINISHED")
 
     def begin(self, tags: dict[str, str]) -> None:
@@ -178,3 +178,22 @@ def run(inputs: Inputs) -> Iterator[TrackedRun]:
     except BaseException:
         client.set_terminated(parent_id, "FAILED")
         raise
+
+
+@contextlib.contextmanager
+def replay(inputs: Inputs) -> Iterator[TrackedRun]:
+    """A run of its own for a replay: without the identity tags, so that it is never taken for the task's."""
+    if inputs.replay is None or not os.environ.get("MLFLOW_TRACKING_URI"):
+        raise UsageError("MLFLOW_TRACKING_URI is not set: give it the address of the MLflow server")
+    client = mlflow.MlflowClient()
+    experiment_id = _experiment(client, inputs)
+    when = inputs.run.requested_at[:16].replace("T", " ")
+    tags = {"slipway.replay_of": inputs.replay.of, "slipway.replay": inputs.replay.lake.rpartition("/")[2]}
+    tags |= descriptive_tags(inputs) | {notes.NOTE: notes.of_run(inputs)}
+    made = client.create_run(experiment_id, run_name=f"replay of {inputs.job} {when}", tags=tags)
+    tracked = TrackedRun(inputs, made.info.run_id, experiment_id, client)
+    mlflow.set_experiment(experiment_id=experiment_id)
+    with mlflow.start_run(run_id=tracked.id, log_system_metrics=False):
+        client.log_dict(tracked.id, inputs.model_dump(mode="json"), "slipway/inputs.json")
+        log.info("MLflow run %s replays %s", tracked.id, inputs.replay.of)
+        yield tracked

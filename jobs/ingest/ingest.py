@@ -16,7 +16,7 @@ from jobs.errors import (
     UsageError,
 )
 from jobs.identity import RunIdentity
-from jobs.ingest import bike_demand, breast_cancer, csv_file, landing
+from jobs.ingest import bike_demand, breast_cancer, csv_file, delivery, landing
 from jobs.ingest.parameters import Parameters
 from jobs.ingest.quarantine import quarantine
 from jobs.ingest.rules import check_columns
@@ -37,11 +37,13 @@ def ingest(parameters: Parameters, run: TrackedRun) -> Outcome:
         files = stage(parameters, window, staging, run)
         staging.refuse_duplicates()
         good, bad = staging.counts()
-        log.info("read %s rows from %s, refused %s", f"{good + bad:,}", ", ".join(files[:5]), f"{bad:,}")
+        log.info("read %s rows from %s, refused %s", f"{good + bad:,}", ", ".join([*files][:5]), f"{bad:,}")
+        taken = delivery.told(run, files) if isinstance(parameters.source, Files) else None
         version = quarantine(staging, run) if bad else None
         _stop_if_useless(parameters, window, good, bad)
         outcome = commit(staging, run, parameters.force)
     outcome.counts |= {"quarantined": bad, "files": len(files)}
+    outcome.files = taken
     if version is not None:
         outcome.tables["quarantine"] = {"version": version}
     return outcome
@@ -60,18 +62,18 @@ def window_of(parameters: Parameters, run: RunIdentity) -> Window:
     return first, max(first, until - timedelta(days=1))
 
 
-def stage(parameters: Parameters, window: Window, staging: Staging, run: TrackedRun) -> list[str]:
-    """Read the whole source into staging; the names of what was read."""
+def stage(parameters: Parameters, window: Window, staging: Staging, run: TrackedRun) -> dict[str, str]:
+    """Read the whole source into staging; the names of what was read, those of files with a hash of their bytes."""
     source = parameters.source
     if isinstance(source, Files):
         wanted = {name: column.header or name for name, column in parameters.columns.items()}
-        names = []
-        for landed in landing.landed_files(source.files, staging.scratch):
+        files = {}
+        for landed in landing.landed_files(source.files, staging.scratch, delivery.then(run)):
             file = csv_file.check(landed, wanted)
             _tell_ignored(file, wanted)
             staging.add_file(file)
-            names.append(file.name)
-        return names
+            files[file.name] = delivery.sha256(landed.path)
+        return files
     if isinstance(source, BikeDemand):
         log.info("bike_demand is generated data: made up, not measured")
         run.tag(generated="true")
@@ -82,7 +84,7 @@ def stage(parameters: Parameters, window: Window, staging: Staging, run: Tracked
     for texts in tables:
         check_builtin(name, texts.column_names, parameters)
         staging.add_texts(texts)
-    return [name]
+    return {name: ""}
 
 
 def check_builtin(name: str, there: list[str], parameters: Parameters) -> None:

@@ -1,7 +1,7 @@
 """The folder in the lake's storage where files arrive for ingest."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlparse
@@ -20,17 +20,19 @@ class LandedFile:
     path: Path
 
 
-def landed_files(pattern: str, scratch: Path) -> Iterator[LandedFile]:
+def landed_files(pattern: str, scratch: Path, only: Collection[str] | None = None) -> Iterator[LandedFile]:
     """Files that match the glob, by name; a remote one is on scratch from its turn to the next one's.
 
-    Raises SourceFileError when none does, and says what is there instead.
+    With `only`, those of these names. Raises SourceFileError when none does, and says what is there instead.
     """
     if PurePosixPath(pattern).is_absolute() or ".." in PurePosixPath(pattern).parts or "://" in pattern:
         raise UsageError(f"source.files: {pattern} must be a glob relative to landing, without ..")
     landing = landed.landing()
     remote = landing.startswith("s3://")
     there = landed.arrived(landing)
-    names = sorted(name for name in there if landed.matches(name, pattern))
+    names = sorted(name for name in there if landed.matches(name, pattern) and (only is None or name in only))
+    if not names and only:
+        raise SourceFileError(f"none of the {len(only)} files that were read then is in {landing}: {_listing(there)}")
     if not names:
         raise SourceFileError(f"no file matches {pattern} in {landing}: {_listing(there)}")
     for number, name in enumerate(names):

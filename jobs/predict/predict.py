@@ -6,7 +6,8 @@ from typing import Any
 import pyarrow as pa
 
 from jobs import content, lake, ledger, model_store, registry
-from jobs.errors import EmptyWindowError, NothingToDo
+from jobs.errors import EmptyWindowError, NothingToDo, UsageError
+from jobs.identity import Replay
 from jobs.outcome import Outcome
 from jobs.predict.parameters import Parameters
 from jobs.predict.rows import Predictor
@@ -38,21 +39,26 @@ def predict(parameters: Parameters, run: TrackedRun) -> Outcome:
     table = table or lake.create_table(name, predictor.schema, [lake.DAY] * window.has_day)
     fence = lake.Fence.of(run.inputs.run, name)
     counts = {"rows": sum(digests[day].rows for day in todo)} | ({"days": len(todo)} if window.has_day else {})
+    made: dict[str, Any] = {}
     if todo and not already_forced(parameters, lake.committed_try(table, fence)):
         log.info("predicting %s rows %s with version %s", f"{counts['rows']:,}", window, version.number)
-        rows = pa.RecordBatchReader.from_batches(predictor.schema, predictor.batches(todo))
+        witness = content.Witness()
+        rows = pa.RecordBatchReader.from_batches(predictor.schema, witness.passing(predictor.batches(todo)))
         metadata = lake.run_metadata(run.inputs.run, model_version=version.number, raw_version=raw.version())
         lake.replace(table, rows, fence, metadata, [day for day in todo if day is not None] if window.has_day else None)
+        made["content_hash"] = witness.content_hash(predictor.schema)
     elif lake.committed_try(table, fence) is None:
         raise NothingToDo(f"version {version.number} has predicted raw@v{raw.version()} {window} already")
     else:
         log.info("an older try of this run has committed these predictions already")
-    tables = {"raw": {"version": raw.version()}, "predictions": {"version": table.version()}}
+    tables = {"raw": {"version": raw.version()}, "predictions": {"version": table.version()} | made}
     return Outcome(counts=counts, tables=tables, **told(version, alias))
 
 
 def chosen(parameters: Parameters, run: TrackedRun) -> tuple[ModelVersion, str]:
     """The version that the form asks for, and the alias it has; raises NothingToDo where none has that alias yet."""
+    if run.inputs.replay:
+        return then(run, run.inputs.replay)
     found = registry.asked(run, parameters.model)
     if found is None:
         before = "promoted" if parameters.model == registry.CHAMPION else "registered"
@@ -62,6 +68,15 @@ def chosen(parameters: Parameters, run: TrackedRun) -> tuple[ModelVersion, str]:
     alias = next((name for name in (registry.CHAMPION, registry.CHALLENGER) if name in held), "no alias")
     run.tag(model_version=found.number, model_alias=alias)
     return found, alias
+
+
+def then(run: TrackedRun, replay: Replay) -> tuple[ModelVersion, str]:
+    """The version that a past run used, and the alias that it had."""
+    if len(replay.models) != 1:
+        raise UsageError("replay.models: predict used one version, so name it under the alias that it had")
+    [(alias, number)] = replay.models.items()
+    run.tag(model_version=number, model_alias=alias)
+    return registry.numbered(run, number), alias
 
 
 def counted(run: TrackedRun, version: ModelVersion, alias: str) -> set[int]:

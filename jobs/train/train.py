@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 
 def train(parameters: Parameters, run: TrackedRun) -> Outcome:
     """Raises NothingToDo when the newest model was made from the same rows, code and parameters."""
-    existing = registry.versions(run)
+    # A replay trains whatever is there, and registers nothing.
+    existing = [] if run.inputs.replay else registry.versions(run)
     own = next((version for version in existing if version.run_id == run.id), None)
     if own is not None:
         if existing[0].number > own.number:
@@ -68,8 +69,8 @@ def stop_if_trained(run: TrackedRun, newest: ModelVersion | None, made_from: dic
 
 def contest(
     parameters: Parameters, run: TrackedRun, found: Examples, data_version: int, recipe: dict[str, str]
-) -> tuple[ModelVersion, ModelCard]:
-    """Choose on a validation part, measure all on the held-out part, register the chosen one."""
+) -> tuple[ModelVersion | None, ModelCard]:
+    """Choose on a validation part, measure all on the held-out part, register the chosen one, but for a replay."""
     rivals = Contest.of(parameters, found)
     cut = (parameters.split.test_fraction, parameters.seed, bool(rivals.classes))
     training, held_out = examples.split(found, examples.everything(found), *cut)
@@ -102,6 +103,8 @@ def contest(
     log_contest(parameters, run, card)
     plots.log_plots(rivals, fitted[chosen.name], card, parameters.metric, held_out)
     source, sha256 = model_store.save(fitted[chosen.name], card, rivals.features.iloc[training[:3]])
+    if run.inputs.replay:
+        return None, card
     note = notes.of_version(run.inputs, card, parameters.metric, run.id, run.experiment_id)
     version = registry.register(run, source, recipe | version_tags(run, card, sha256), note)
     registry.set_alias(run, registry.CHALLENGER, version)
@@ -147,9 +150,8 @@ def log_contest(parameters: Parameters, run: TrackedRun, card: ModelCard) -> Non
     mlflow.log_input(dataset, context="training", tags={"slipway.data_version": str(card.data_version)})
 
 
-def outcome(version: ModelVersion, card: ModelCard) -> Outcome:
+def outcome(version: ModelVersion | None, card: ModelCard) -> Outcome:
     raw = {"version": card.data_version, "content_hash": card.content_hash}
     counts = {"rows": card.train_rows + card.test_rows, "train_rows": card.train_rows, "test_rows": card.test_rows}
-    return Outcome(
-        counts=counts, tables={"raw": raw}, model=version.told(registry.CHALLENGER), metrics=metrics.flat(card.figures)
-    )
+    model = version.told(registry.CHALLENGER) if version else None
+    return Outcome(counts=counts, tables={"raw": raw}, model=model, metrics=metrics.flat(card.figures))

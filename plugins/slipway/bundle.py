@@ -14,6 +14,7 @@ from slipway.progress import say
 LEFT_OUT = (
     *("embedded", "stack", "cli.py", "bundle.py", "release.py", "ports.py", "progress.py"),
     *("explain.py", "explanation.py", "looking.py", "inside_airflow.py", "reap.py"),
+    *("replay.py", "replaying.py", "past_run.py", "then_and_now.py"),
     *("ruff.toml", "__pycache__", ".*_cache", "*.pyc"),
 )
 FILES = {"LICENSE": "LICENSE", "docs/existing-airflow.md": "README.md"}

@@ -101,6 +101,12 @@ def file_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     reap = add(words, "reap", reap_command, "name containers, volumes and MLflow runs that jobs left behind, and why")
     reap.add_argument("--remove", action="store_true", help="remove, or close, what two looks 20 s apart find")
     choose(reap)
+    replay = add(
+        words, "replay", replay_command, "run a past run once more beside the real tables, and tell what differs"
+    )
+    replay.add_argument("run_id", metavar="RUN", help="the Run ID on the page in MLflow of an ingest, train or predict")
+    replay.add_argument("--keep", action="store_true", help="leave the tables that the replay wrote in the lake")
+    choose(replay)
 
 
 def choose(word: argparse.ArgumentParser) -> None:
@@ -185,6 +191,12 @@ def reap_command(arguments: Arguments) -> None:
     from slipway import reap
 
     reap.run(arguments.remove, arguments.stack)
+
+
+def replay_command(arguments: Arguments) -> int:
+    from slipway import replay
+
+    return replay.run(arguments.run_id, arguments.keep, arguments.stack)
 
 
 def release_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -115,6 +115,16 @@ class ReapError(SlipwayError):
     exit_code = 69
 
 
+class ReplayRefusedError(SlipwayError):
+    """A past run can't be replayed."""
+
+    exit_code = 65
+
+
+class ReplayFailedError(SlipwayError):
+    """The job of a past run did not end well this time."""
+
+
 class DemoFailedError(SlipwayError):
     """A DAG of the demo did not end well."""
 

@@ -21,13 +21,18 @@ def run(module: str, words: list[str], named_stack: bool | None, here: Callable[
     if stack := chosen.running_stack(named_stack):
         in_stack(module, words, stack)
         return
+    enter_embedded()
+    here()
+
+
+def enter_embedded() -> None:
+    """Take on the environment of the embedded deployment's Airflow, its database brought up to date."""
     from slipway.embedded import airflow_home, deployment
 
     deployed = settings.read()
     os.environ.update(airflow_home.prepare(deployment.runtime(deployed), deployed))
     airflow_home.migrate(dict(os.environ))
     os.environ.update(READING)
-    here()
 
 
 def in_stack(module: str, words: list[str], stack: Any) -> None:

@@ -7,8 +7,9 @@ from slipway.contracts import Contract, Limits
 from slipway.settings import Settings
 
 INSTANCE = ("dag_id", "run_id", "task_id", "map_index")
-# Runs of that name are no task's: `slipway explain` asks a job without letting it run.
-ASKING = "explain-"
+# Runs of these names are no task's: `slipway explain` asks a job without letting it run, `slipway replay` repeats one.
+ASKING, REPLAYING = "explain-", "replay-"
+NO_TASK = (ASKING, REPLAYING)
 
 
 def instance(inputs: dict[str, Any], deployed: Settings) -> dict[str, str]:

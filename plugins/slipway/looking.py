@@ -43,11 +43,7 @@ def look(request: JobRequest, contract: Contract, limits: Limits, connection: En
 
     Raises LookFailedError or EngineAwayError.
     """
-    if settings.read().runtime == "process":
-        exit_code, said, errors = in_process(request)
-    else:
-        with connection.client() as client:
-            exit_code, said, errors = in_container(client, request, contract, limits)
+    exit_code, said, errors = asked(MODULE, request, contract, limits, connection)
     try:
         answer: dict[str, Any] = json.loads(said.strip().splitlines()[-1])
         return answer
@@ -59,12 +55,22 @@ def look(request: JobRequest, contract: Contract, limits: Limits, connection: En
         ) from None
 
 
+def asked(
+    module: str, request: JobRequest, contract: Contract, limits: Limits, connection: EngineConnection
+) -> tuple[int, str, str]:
+    """Exit code, output and errors of a module beside the job, where the job itself would run."""
+    if settings.read().runtime == "process":
+        return in_process(module, request)
+    with connection.client() as client:
+        return in_container(client, module, request, contract, limits)
+
+
 def in_container(
-    client: docker.APIClient, request: JobRequest, contract: Contract, limits: Limits
+    client: docker.APIClient, module: str, request: JobRequest, contract: Contract, limits: Limits
 ) -> tuple[int, str, str]:
     """As the job itself would be run, and for as long as it takes to look."""
     limits = replace(limits, timeout_seconds=PATIENCE_SECONDS)
-    words = ("python", "-m", MODULE, "--inputs", "/job/in/inputs.json")
+    words = ("python", "-m", module, "--inputs", "/job/in/inputs.json")
     made = container.create(client, request.inputs["image"]["id"], request, replace(contract, command=words), limits)
     try:
         made.fill(request)
@@ -79,12 +85,12 @@ def in_container(
     return exit_code, said, errors
 
 
-def in_process(request: JobRequest) -> tuple[int, str, str]:
+def in_process(module: str, request: JobRequest) -> tuple[int, str, str]:
     with tempfile.TemporaryDirectory(prefix="slipway-look-") as name:
         folder = Path(name)
         process.fill(folder, request)
         done = subprocess.run(
-            [sys.executable, "-m", MODULE, "--inputs", str(folder / "in" / "inputs.json")],
+            [sys.executable, "-m", module, "--inputs", str(folder / "in" / "inputs.json")],
             cwd=settings.read().jobs.parent,
             env=process.environment(folder, request),
             capture_output=True,

@@ -61,12 +61,25 @@ def inputs_of(url: str, run: str, login: Login = None) -> dict[str, Any]:
     """
     if ask(url, "GET", "/api/2.0/mlflow/runs/get", login, params={"run_id": run}) is None:
         raise UnknownRunError(f"MLflow at {url} has no run {run!r}: copy the run's ID from its page")
-    # The REST API lists artifacts but has no download by run; this is the route of MLflow's own pages.
-    of = {"path": INPUTS, "run_uuid": run}
-    inputs: dict[str, Any] | None = ask(url, "GET", "/get-artifact", login, params=of)
+    inputs = artifact_of(url, run, INPUTS, login)
     if inputs is None:
         raise UnknownRunError(f"run {run} holds no {INPUTS}: it was not started by a Slipway job")
     return inputs
+
+
+def artifact_of(url: str, run: str, path: str, login: Login = None) -> dict[str, Any] | None:
+    """A JSON file of a run; None where it has none of that name."""
+    # The REST API lists artifacts but has no download by run; this is the route of MLflow's own pages.
+    found: dict[str, Any] | None = ask(url, "GET", "/get-artifact", login, params={"path": path, "run_uuid": run})
+    return found
+
+
+def end_tagged(url: str, tags: dict[str, str], login: Login = None) -> None:
+    """Set the runs with these tags that still run to FAILED."""
+    for run in runs_tagged(url, tags, login):
+        if run["info"]["status"] == "RUNNING":
+            ended = {"run_id": run["info"]["run_id"], "status": "FAILED"}
+            ask(url, "POST", "/api/2.0/mlflow/runs/update", login, json=ended)
 
 
 def runs_tagged(url: str, tags: dict[str, str], login: Login = None) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from slipway.errors import PipelineError
 # Names DAGs, tables and models, so it must be at home in all of them.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
 # Folders of the lake that belong to no pipeline.
-RESERVED = ("landing", "ledger")
+RESERVED = ("landing", "ledger", "replays")
 ASSETS = ("raw", "champion")
 CALENDAR = ("year", "month", "weekday", "day_of_year")
 

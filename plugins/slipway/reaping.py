@@ -56,7 +56,7 @@ def task_of(told: Mapping[str, str]) -> Task | None:
 def over(task: Task, states: States) -> str | None:
     """That the task will not come back for what is its own; None where it may, or where Airflow can't tell."""
     told = states(task.dag_id, task.run_id)
-    if told is None or task.run_id.startswith(labels.ASKING):
+    if told is None or task.run_id.startswith(labels.NO_TASK):
         return None
     if task.name not in told:
         return "its task is gone from Airflow"

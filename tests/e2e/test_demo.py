@@ -9,7 +9,7 @@ import pytest
 from demo_runs import CANARY, NOWHERE, Deployment, content, counts, errors
 from docker.errors import NotFound
 
-from slipway import engine
+from slipway import container, engine, image_refs, settings
 
 METRIC = "mean_absolute_error"
 EACH_DAG_RUN = [
@@ -157,7 +157,7 @@ def runs(deployment):
 
 @pytest.mark.containers
 def test_each_container_is_one_run_under_its_dag_run(containers, first):
-    found = runs(containers)
+    found = [run for run in runs(containers) if not tag_of(run, "slipway.replay_of")]
     tags = [{tag["key"]: tag["value"] for tag in run["data"]["tags"]} for run in found]
     parents = {run["info"]["run_id"]: tag for run, tag in zip(found, tags, strict=True) if "slipway.parent" in tag}
     children = {parent: [] for parent in parents}
@@ -187,6 +187,95 @@ def test_what_a_past_run_was_given_is_printed(containers, first):
 
 def tag_of(run, name):
     return next((tag["value"] for tag in run["data"]["tags"] if tag["key"] == name), None)
+
+
+def first_run(deployment, job):
+    """The ID of the first run of a job."""
+    found = [run for run in runs(deployment) if tag_of(run, "slipway.job") == job]
+    return min(found, key=lambda run: run["info"]["start_time"])["info"]["run_id"]
+
+
+SAME = {
+    "ingest": ["raw, content", "count rows", "count days", "count changed_days", "count quarantined", "count files"],
+    "train": ["raw, version", "raw, content", "count rows", "count train_rows", "count test_rows", "metrics"],
+    "predict": ["predictions, content", "raw, version", "model version", "count rows", "count days"],
+}
+
+
+@pytest.mark.containers
+@pytest.mark.parametrize("job", SAME)
+def test_a_replay_comes_out_as_the_run_did_and_leaves_nothing(containers, first, job):
+    run = first_run(containers, job)
+    done = containers.slipway("replay", run)
+    assert done.returncode == 0, done.stdout + done.stderr
+    *table, verdict = done.stdout.splitlines()
+    assert [line.split("|")[0].strip() for line in table] == ["what", *SAME[job]]
+    assert [line.split("|")[-1].strip() for line in table] == ["same?", *["yes"] * len(SAME[job])]
+    assert verdict.startswith("the same as then, in ")
+    replay = next(one for one in runs(containers) if one["info"]["run_id"] == verdict.split()[-1])
+    assert (tag_of(replay, "slipway.replay_of"), tag_of(replay, "slipway.dag_id")) == (run, None)
+    assert CANARY not in done.stdout + done.stderr
+    assert in_lake(containers, "replays") == []
+    assert aliases(containers) == {"champion": "1", "challenger": "1"}
+
+
+def in_lake(deployment, folder):
+    """What a folder of the lake's volume holds, listed by a container of the job image."""
+    command = ["python", "-c", f"import os; print(*os.listdir('/lake/{folder}'), sep='\\n')"]
+    with engine.connect() as client:
+        mount = container.lake_mount(f"{deployment.project}-lake")
+        image = image_refs.built_here(settings.ROOT / "images")["data"]
+        made = client.create_container(image, command, host_config=client.create_host_config(mounts=[mount]))
+        try:
+            client.start(made)
+            assert client.wait(made)["StatusCode"] == 0
+            return client.logs(made).decode().split()
+        finally:
+            client.remove_container(made, force=True)
+
+
+def aliases(deployment):
+    """Each alias of bike_demand's model, with its version."""
+    path = f"{deployment.mlflow}/api/2.0/mlflow/registered-models/get"
+    found = httpx.get(path, params={"name": "bike_demand"}).json()["registered_model"]["aliases"]
+    return {held["alias"]: held["version"] for held in found}
+
+
+@pytest.mark.containers
+def test_a_promote_is_not_replayed_and_the_line_says_why(containers, first):
+    run = first_run(containers, "promote")
+    done = containers.slipway("replay", run)
+    assert (done.returncode, done.stdout) == (65, "")
+    assert done.stderr.startswith(f"slipway: run {run} is one of promote, which can't be replayed: it only moves")
+
+
+def test_a_replay_that_comes_out_otherwise_says_what_differs(processes, bare):
+    run = first_run(processes, "predict")
+    past = next(one for one in runs(processes) if one["info"]["run_id"] == run)
+    path = f"{past['info']['artifact_uri'].removeprefix('mlflow-artifacts:')}/slipway/outputs.json"
+    address = f"{processes.mlflow}/api/2.0/mlflow-artifacts/artifacts{path}"
+    then = httpx.get(address).json()
+    forged = then | {"counts": then["counts"] | {"rows": 3527}}
+    httpx.put(address, content=json.dumps(forged)).raise_for_status()
+    done = processes.slipway("replay", run, "--keep")
+    httpx.put(address, content=json.dumps(then)).raise_for_status()
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "count rows           | 3,527        | 3,528        | NO" in done.stdout.splitlines()
+    assert "\ndiffers: count rows, in " in done.stdout
+    assert done.stdout.splitlines()[-1].startswith(f"kept {processes.state}/lake/replays/")
+    assert len(list((processes.state / "lake" / "replays").iterdir())) == 1
+
+
+def test_a_replay_without_what_it_read_fails_with_the_jobs_line(processes, bare):
+    raw = processes.state / "lake" / "bike_demand" / "raw"
+    raw.rename(raw.with_name("away"))
+    try:
+        done = processes.slipway("replay", first_run(processes, "train"))
+    finally:
+        raw.with_name("away").rename(raw)
+    assert (done.returncode, done.stdout) == (1, "")
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("slipway: the replay failed: train: bad data: the table bike_demand/raw is gone")
 
 
 def test_without_an_engine_the_first_line_says_so(bare):

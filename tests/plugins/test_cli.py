@@ -30,6 +30,7 @@ WORDS = [
         "mlflow",
         "reap",
         "release",
+        "replay",
         "restore",
     ],
     *["stop", "up", "upgrade"],
