@@ -99,12 +99,16 @@ class TrackedRun:
             self.batch(tags={PARENT: self.parent_id})
         mine = identity_tags(self.inputs)
         copies = [run for run in runs if mine.items() <= run.tags.items() and run.run_id != self.run_id]
-        children = [run for run in runs if not is_parent(run) and run not in copies]
         for copy in [*copies, *parents[1:]]:
             self.session.ask("POST", f"{API}runs/delete", json={"run_id": copy.run_id})
-        states = {run.status for run in children}
-        status = next((one for one in ("RUNNING", "FAILED") if one in states), "FINISHED")
-        self.status(self.parent_id, status, None if status == "RUNNING" else int(time.time() * 1000))
+        self.status_above([run for run in runs if run not in copies])
+
+    def status_above(self, runs: list[Found]) -> None:
+        """Runs of one DAG run end side by side, so whoever has written the status above looks again."""
+        told = ""
+        while (status := together(runs)) != told:
+            self.status(self.parent_id, status, None if status == "RUNNING" else int(time.time() * 1000))
+            told, runs = status, search(self.session, self.experiment_id, dag_run_tags(self.inputs))
 
     def status(self, run_id: str, status: str, end_time: int | None = None) -> None:
         ended = {} if end_time is None else {"end_time": end_time}
@@ -200,6 +204,12 @@ def search(session: Session, experiment_id: str, tags: Tags) -> list[Found]:
     }
     runs = (session.ask("POST", f"{API}runs/search", json=asked) or {}).get("runs", [])
     return sorted(map(Found.of, runs), key=lambda run: (run.start_time, run.run_id))
+
+
+def together(runs: list[Found]) -> str:
+    """The status of a DAG run's own run, by those below it."""
+    states = {run.status for run in runs if not is_parent(run)}
+    return next((one for one in ("RUNNING", "FAILED") if one in states), "FINISHED")
 
 
 def is_parent(run: Found) -> bool:
