@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from stack.checkout import TEAMS, log, wait_for
+from stack.checkout import TEAMS, docker, log, wait_for
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(1200)]
 SERVERS = ["api-server", "dag-processor", "mlflow", "postgres", "scheduler", "store"]
@@ -173,6 +173,19 @@ def test_no_secret_stands_in_what_the_engine_shows_of_jobs_or_in_any_log(stack, 
     secrets = {name: value for name, value in stack.secrets.items() if name != "S3_ACCESS_KEY"}
     assert len(secrets) == 12
     assert [(place, name) for place, text in shown.items() for name, value in secrets.items() if value in text] == []
+
+
+def test_what_a_job_left_is_named_by_the_command_and_removed_by_the_reapers_dag(stack):
+    airflow, reap = stack.airflow, "/dags/slipway.reap"
+    wait_for(lambda: airflow.get(reap).status_code == 200, 90)
+    assert airflow.get(reap).json()["is_paused"] is False
+    told = {"project": stack.name, "dag_id": "gone.train", "run_id": "one", "task_id": "train", "map_index": "-1"}
+    labels = [word for name, value in told.items() for word in ("--label", f"slipway.{name}={value}")]
+    image = stack.containers()["store-init"]["Image"]
+    left = docker("run", "--detach", "--init", "--entrypoint", "sleep", *labels, image, "600").strip()
+    assert f"container {left[:12]} of gone.train, task train of one: its task is gone" in stack.succeed("reap")
+    wait_for(lambda: left not in docker("ps", "--all", "--quiet", "--no-trunc"), 150)
+    wait_for(lambda: airflow.get(f"{reap}/dagRuns?state=success").json()["total_entries"], 90)
 
 
 def test_doctor_finds_nothing_wrong(stack):
