@@ -78,6 +78,15 @@ def test_what_is_no_mlflow_run_id_is_told():
         past_run.fetched("manual__1")
 
 
+def test_each_mlflow_of_the_deployment_is_asked_once_its_own_first(tmp_path, monkeypatch):
+    text = (settings.ROOT / "dags" / "pipelines" / "breast_cancer.yaml").read_text()
+    for name in ("north", "northern"):
+        own = text.replace("owner: slipway\n", "owner: north\nenv_variable: north_env\n", 1)
+        (tmp_path / f"{name}.yaml").write_text(own)
+    monkeypatch.setenv("SLIPWAY_PIPELINES", str(tmp_path))
+    assert past_run.asked() == ["", "north"]
+
+
 def test_both_sides_mean_the_same_by_what_a_job_writes():
     assert replays.WRITES == past_run.WRITES
 
