@@ -62,7 +62,7 @@ def of(url: str, run_id: str, login: mlflow_rest.Login) -> PastRun:
     return PastRun(run_id, inputs, mlflow_rest.artifact_of(url, run_id, reuse.OUTPUTS, login))
 
 
-def refuse(past: PastRun) -> dict[str, Any]:
+def replayable(past: PastRun) -> dict[str, Any]:
     """The outputs of a run that can be replayed.
 
     Raises ReplayRefusedError, with the reason, for any other.

@@ -65,12 +65,12 @@ def test_the_inputs_are_those_of_then_with_the_versions_that_they_meant():
 def test_what_can_not_be_replayed_is_refused_with_the_reason(changed, outputs, says):
     run = past(**outputs)
     with pytest.raises(ReplayRefusedError, match=says):
-        past_run.refuse(replace(run, inputs=run.inputs | changed))
+        past_run.replayable(replace(run, inputs=run.inputs | changed))
 
 
 def test_a_run_that_left_no_outputs_is_refused():
     with pytest.raises(ReplayRefusedError, match="holds no outputs: it has not ended yet"):
-        past_run.refuse(PastRun(RUN, INPUTS, None))
+        past_run.replayable(PastRun(RUN, INPUTS, None))
 
 
 def test_what_is_no_mlflow_run_id_is_told():
