@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from slipway import mlflow_rest, reuse, settings, tracking_address
-from slipway.errors import ReplayRefusedError, UnknownRunError
+from slipway.errors import ReplayRefusedError, SettingsError, SlipwayError, TrackingAwayError, UnknownRunError
 from slipway.pipelines import load_all
 from slipway.tracking_address import Tracking
 
@@ -33,26 +33,28 @@ class PastRun:
 
 
 def fetched(run_id: str) -> tuple[PastRun, Tracking]:
-    """The run, and the MLflow that knows it: a pipeline may have one of its own.
+    """The run, and the MLflow that knows it: that of the deployment, or one that a pipeline has of its own.
 
-    Raises UnknownRunError where none does, TrackingAwayError where one does not answer.
+    Raises TrackingAwayError where one does not answer and no other knows it, else UnknownRunError.
     """
     if not RUN_ID.fullmatch(run_id):
         raise UnknownRunError(f"{run_id!r} is no MLflow run ID (32 hex digits): copy it from the run's page in MLflow")
-    unknown: list[UnknownRunError] = []
-    for tracking in trackings():
+    faults: list[SlipwayError] = []
+    for pipeline in asked():
         try:
+            tracking = tracking_address.of(f"{pipeline}.replay")
             return tracking.ask(partial(of, run_id=run_id, login=tracking.login)), tracking
-        except UnknownRunError as error:
-            unknown.append(error)
-    raise unknown[0]
+        except (TrackingAwayError, UnknownRunError, SettingsError) as error:
+            faults.append(error)
+    kinds = (TrackingAwayError, UnknownRunError, SettingsError)
+    raise next(fault for kind in kinds for fault in faults if isinstance(fault, kind))
 
 
-def trackings() -> list[Tracking]:
-    """Each MLflow of this deployment's pipelines once, that of the deployment first."""
+def asked() -> list[str]:
+    """One pipeline for each pair of Variables, so that no MLflow is asked twice; first the deployment's own."""
     names = ["", *(pipeline.name for pipeline in load_all(settings.read()))]
-    variables = {tuple(tracking_address.variables(name).values()): name for name in reversed(names)}
-    return [tracking_address.of(f"{name}.replay") for name in reversed(variables.values())]
+    one_each = {tuple(tracking_address.variables(name).values()): name for name in reversed(names)}
+    return [name for name in names if name in one_each.values()]
 
 
 def of(url: str, run_id: str, login: mlflow_rest.Login) -> PastRun:
@@ -60,7 +62,7 @@ def of(url: str, run_id: str, login: mlflow_rest.Login) -> PastRun:
     return PastRun(run_id, inputs, mlflow_rest.artifact_of(url, run_id, reuse.OUTPUTS, login))
 
 
-def refuse(past: PastRun) -> dict[str, Any]:
+def replayable(past: PastRun) -> dict[str, Any]:
     """The outputs of a run that can be replayed.
 
     Raises ReplayRefusedError, with the reason, for any other.

@@ -33,7 +33,6 @@ from slipway.engine_connection import EngineConnection
 from slipway.errors import (
     EngineAwayError,
     ImageMissingError,
-    LookFailedError,
     ReplayFailedError,
     ReplayRefusedError,
     TrackingAwayError,
@@ -71,7 +70,7 @@ def replay(run_id: str, keep: bool) -> int:
     Raises UnknownRunError, ReplayRefusedError, ReplayFailedError, or what keeps MLflow or the engine from being asked.
     """
     past, tracking = past_run.fetched(run_id)
-    then = past_run.refuse(past)
+    then = past_run.replayable(past)
     replay_id = uuid4().hex[:12]
     again = prepared(past, past_run.inputs_again(past, then, replay_id), replay_id)
     refuse_other_image(again)
@@ -103,7 +102,17 @@ def prepared(past: PastRun, inputs: dict[str, Any], replay_id: str) -> Again:
     # On the engine it must be taken neither for the task's own container nor for one of a task that is over.
     named = replace(request, inputs=inputs | {"run": inputs["run"] | {"run_id": f"{labels.REPLAYING}{replay_id}"}})
     limits = contracts.limits(keys.get("limits", {}).get(past.job, {}), contract.limits)
-    return Again(request, named, contract, limits, engine_connection.of(keys.get("docker_conn_id")))
+    connection = engine_connection.of(keys.get("docker_conn_id"))
+    return Again(request, named, contract, clamped(limits, connection), connection)
+
+
+def clamped(limits: Limits, connection: EngineConnection) -> Limits:
+    """The limits that the engine's machine can give."""
+    if settings.read().runtime == "process":
+        return limits
+    with connection.client() as client:
+        has = client.info()
+    return replace(limits, memory_bytes=min(limits.memory_bytes, has["MemTotal"]), cpus=min(limits.cpus, has["NCPU"]))
 
 
 @contextmanager
@@ -120,10 +129,13 @@ def scratch(again: Again, keep: bool) -> Iterator[None]:
 
 def remove(again: Again) -> None:
     """Have the job's own code remove the scratch folder: it alone knows its way about the lake."""
-    exit_code, _, errors = looking.asked(REMOVE, again.named, again.contract, again.limits, again.connection)
+    try:
+        exit_code, _, said = looking.asked(REMOVE, again.named, again.contract, again.limits, again.connection)
+    except EngineAwayError as error:
+        exit_code, said = 1, str(error)
+    # What came of the replay is worth more than this, so it is told and raised by nobody.
     if exit_code:
-        last = "".join(errors.strip().splitlines()[-1:])
-        raise LookFailedError(f"{again.folder} was not removed ({last}): remove it by hand")
+        tell(f"WARNING {again.folder} was not removed, so remove it by hand: {''.join(said.strip().splitlines()[-1:])}")
 
 
 def refuse_other_image(again: Again) -> None:
@@ -168,9 +180,7 @@ def done(again: Again) -> Ended:
 
 
 def in_container(client: docker.APIClient, again: Again) -> Ended:
-    deployed, has, given = settings.read(), client.info(), again.limits
-    limits = replace(given, memory_bytes=min(given.memory_bytes, has["MemTotal"]), cpus=min(given.cpus, has["NCPU"]))
-    request = again.request
+    deployed, request, limits = settings.read(), again.request, again.limits
     secrets = tuple(request.secrets.values())
     made = container.create(client, request.inputs["image"]["id"], again.named, again.contract, limits)
     try:

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
+
 SLIPWAY = Path(sys.executable).with_name("slipway")
 CANARY = "canary-demo-93b1"
 NOWHERE = "unix:///nowhere/docker.sock"
@@ -73,3 +75,21 @@ def errors(text, metric):
     assert table[0].split("on the held-out part")[1].split()[0] == metric
     rows = (re.match(r"\s+(\w+)(?: \(baseline\))?\s+([\d.e+-]+)", row) for row in table[1:])
     return {row[1]: float(row[2]) for row in rows if row}
+
+
+def runs(deployment, pipeline="bike_demand"):
+    """All that MLflow knows of the runs of a pipeline."""
+    ask = httpx.Client(base_url=f"{deployment.mlflow}/api/2.0/mlflow")
+    found = ask.get("/experiments/get-by-name", params={"experiment_name": pipeline}).json()
+    search = {"experiment_ids": [found["experiment"]["experiment_id"]], "max_results": 1000}
+    return ask.post("/runs/search", json=search).json()["runs"]
+
+
+def tag_of(run, name):
+    return next((tag["value"] for tag in run["data"]["tags"] if tag["key"] == name), None)
+
+
+def first_run(deployment, job, pipeline="bike_demand"):
+    """The ID of the first run of a job."""
+    found = [run for run in runs(deployment, pipeline) if tag_of(run, "slipway.job") == job]
+    return min(found, key=lambda run: run["info"]["start_time"])["info"]["run_id"]

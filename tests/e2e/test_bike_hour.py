@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from demo_runs import NOWHERE, Deployment, counts, errors
+from demo_runs import NOWHERE, Deployment, counts, errors, first_run
 
 from slipway import engine, settings
 from slipway.errors import EngineAwayError
@@ -26,7 +26,7 @@ def engine_options():
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory, request):
+def deployment(tmp_path_factory, request):
     options = engine_options()
     if "SLIPWAY_RUNTIME" in options:
         request.getfixturevalue("job_images")
@@ -35,8 +35,13 @@ def demo(tmp_path_factory, request):
     deployment = Deployment(tmp_path_factory.mktemp("bike"), "bike", SLIPWAY_PIPELINES=str(folder), **options)
     landed = deployment.slipway("land", str(CSV))
     assert landed.returncode == 0, landed.stderr
-    yield deployment.demo("bike_hour")
+    yield deployment
     deployment.down()
+
+
+@pytest.fixture(scope="module")
+def demo(deployment):
+    return deployment.demo("bike_hour")
 
 
 def test_every_row_and_day_of_the_file_is_ingested(demo):
@@ -55,3 +60,16 @@ def test_no_feature_leaks_the_target():
     keys = yaml.safe_load(YAML.read_text())
     assert "hr" in keys["features"]
     assert {"casual", "registered", "instant", "cnt"} & set(keys["features"]) == set()
+
+
+def test_a_replay_of_the_ingest_tells_a_file_that_changed_since(deployment, demo, tmp_path):
+    run = first_run(deployment, "ingest", "bike_hour")
+    done = deployment.slipway("replay", run)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (tmp_path / CSV.name).write_text("".join(CSV.read_text().splitlines(keepends=True)[:-1]))
+    assert deployment.slipway("land", str(tmp_path / CSV.name)).returncode == 0
+    done = deployment.slipway("replay", run)
+    assert done.returncode == 1, done.stdout + done.stderr
+    differing = [line.split("|")[0].strip() for line in done.stdout.splitlines() if line.endswith("| NO")]
+    assert differing == ["files in landing", "raw, content", "count rows"]
+    assert f"landing: {CSV.name} changed since then" in done.stdout.splitlines()

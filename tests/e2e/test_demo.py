@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import httpx
 import pytest
-from demo_runs import CANARY, NOWHERE, Deployment, content, counts, errors
+from demo_runs import CANARY, NOWHERE, Deployment, content, counts, errors, first_run, runs, tag_of
 from docker.errors import NotFound
 
 from slipway import container, engine, image_refs, settings
@@ -147,14 +147,6 @@ def test_nothing_but_mlflow_is_left_running(containers, first):
     assert left == [[f"/{containers.project}-mlflow"]]
 
 
-def runs(deployment):
-    """All that MLflow knows of the runs of bike_demand."""
-    ask = httpx.Client(base_url=f"{deployment.mlflow}/api/2.0/mlflow")
-    found = ask.get("/experiments/get-by-name", params={"experiment_name": "bike_demand"}).json()
-    search = {"experiment_ids": [found["experiment"]["experiment_id"]], "max_results": 1000}
-    return ask.post("/runs/search", json=search).json()["runs"]
-
-
 @pytest.mark.containers
 def test_each_container_is_one_run_under_its_dag_run(containers, first):
     found = [run for run in runs(containers) if not tag_of(run, "slipway.replay_of")]
@@ -183,16 +175,6 @@ def test_what_a_past_run_was_given_is_printed(containers, first):
     train = next(run for run in runs(containers) if tag_of(run, "slipway.job") == "train")
     done = containers.slipway("inputs", train["info"]["run_id"])
     assert json.loads(done.stdout)["parameters"]["target"] == "demand"
-
-
-def tag_of(run, name):
-    return next((tag["value"] for tag in run["data"]["tags"] if tag["key"] == name), None)
-
-
-def first_run(deployment, job):
-    """The ID of the first run of a job."""
-    found = [run for run in runs(deployment) if tag_of(run, "slipway.job") == job]
-    return min(found, key=lambda run: run["info"]["start_time"])["info"]["run_id"]
 
 
 SAME = {

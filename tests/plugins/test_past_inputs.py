@@ -79,3 +79,10 @@ def test_a_run_that_no_job_of_slipway_made_is_told(mlflow):
 def test_mlflow_away_says_how_to_start_it():
     with pytest.raises(TrackingAwayError, match="start it with `make mlflow`"):
         past_inputs.of("http://127.0.0.1:1", "0" * 32)
+
+
+def test_a_run_that_was_left_open_is_ended_by_its_tag(mlflow):
+    ours, other = tracked(mlflow, **{"slipway.replay": "0123"}), tracked(mlflow, **{"slipway.replay": "4567"})
+    mlflow_rest.end_tagged(mlflow, {"slipway.replay": "0123"})
+    runs = [mlflow_rest.ask(mlflow, "GET", "/api/2.0/mlflow/runs/get", params={"run_id": run}) for run in (ours, other)]
+    assert [run["run"]["info"]["status"] for run in runs] == ["FAILED", "RUNNING"]

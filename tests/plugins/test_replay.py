@@ -65,17 +65,26 @@ def test_the_inputs_are_those_of_then_with_the_versions_that_they_meant():
 def test_what_can_not_be_replayed_is_refused_with_the_reason(changed, outputs, says):
     run = past(**outputs)
     with pytest.raises(ReplayRefusedError, match=says):
-        past_run.refuse(replace(run, inputs=run.inputs | changed))
+        past_run.replayable(replace(run, inputs=run.inputs | changed))
 
 
 def test_a_run_that_left_no_outputs_is_refused():
     with pytest.raises(ReplayRefusedError, match="holds no outputs: it has not ended yet"):
-        past_run.refuse(PastRun(RUN, INPUTS, None))
+        past_run.replayable(PastRun(RUN, INPUTS, None))
 
 
 def test_what_is_no_mlflow_run_id_is_told():
     with pytest.raises(UnknownRunError, match="'manual__1' is no MLflow run ID"):
         past_run.fetched("manual__1")
+
+
+def test_each_mlflow_of_the_deployment_is_asked_once_its_own_first(tmp_path, monkeypatch):
+    text = (settings.ROOT / "dags" / "pipelines" / "breast_cancer.yaml").read_text()
+    for name in ("north", "northern"):
+        own = text.replace("owner: slipway\n", "owner: north\nenv_variable: north_env\n", 1)
+        (tmp_path / f"{name}.yaml").write_text(own)
+    monkeypatch.setenv("SLIPWAY_PIPELINES", str(tmp_path))
+    assert past_run.asked() == ["", "north"]
 
 
 def test_both_sides_mean_the_same_by_what_a_job_writes():

@@ -139,6 +139,25 @@ def test_the_inputs_of_a_run_come_back_from_the_stacks_mlflow(stack, chain):
     assert f"out of the MLflow of {stack.name}" in done.stderr
 
 
+@pytest.mark.parametrize("job", ["ingest", "train", "predict"])
+def test_a_run_of_the_chain_is_replayed_and_leaves_nothing_in_the_bucket(stack, chain, job):
+    before = objects(stack)
+    done = stack.slipway("replay", first_run(stack, job))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "\nthe same as then, in " in done.stdout
+    tables = [key for key in objects(stack) if key.startswith("lake/")]
+    assert sorted(tables) == sorted(key for key in before if key.startswith("lake/"))
+
+
+def first_run(stack, job):
+    """The ID of the first run of a job of bike_demand that did its work."""
+    found = stack.mlflow("GET", "experiments/get-by-name", params={"experiment_name": "bike_demand"})
+    same = f"tags.`slipway.job` = '{job}' and tags.`slipway.status` = 'done'"
+    asked = {"experiment_ids": [found["experiment"]["experiment_id"]], "filter": same, "max_results": 100}
+    runs = stack.mlflow("POST", "runs/search", json=asked)["runs"]
+    return min(runs, key=lambda run: run["info"]["start_time"])["info"]["run_id"]
+
+
 def test_only_two_ports_are_published_and_on_loopback_alone(stack):
     published = {
         (name, port["HostIp"], int(port["HostPort"]))
