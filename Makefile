@@ -67,8 +67,9 @@ test: $(READY) ## all tests; those with containers are skipped, with the reason,
 	@$(BIN)/python -m pytest tests/jobs $(PYTEST)
 	@$(BIN)/python -m pytest tests --ignore tests/jobs $(PYTEST)
 
-faults: $(READY) ## kill workers, schedulers and jobs, fifty rounds (ROUNDS=… for another number)
-	@SLIPWAY_FAULT_ROUNDS=$(or $(ROUNDS),50) SLIPWAY_FAULT_MEGABYTES=100 $(BIN)/python -m pytest tests/faults --timeout 3600 $(PYTEST)
+faults: $(READY) ## kill workers, schedulers, writers and MLflow, fifty rounds (ROUNDS=… for another number)
+	@SLIPWAY_FAULT_ROUNDS=$(or $(ROUNDS),50) SLIPWAY_FAULT_PAUSED=$(or $(ROUNDS),20) SLIPWAY_FAULT_KILLED=$(or $(ROUNDS),100) \
+		SLIPWAY_FAULT_AWAY_SECONDS=60 SLIPWAY_FAULT_MEGABYTES=100 $(BIN)/python -m pytest tests/faults --timeout 3600 $(PYTEST)
 
 check: $(READY) ## format, lint, types, Dockerfiles, compose, workflow, secrets, YAML, pipelines, schemas
 	@$(BIN)/ruff format --check .
