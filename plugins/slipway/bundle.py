@@ -13,7 +13,7 @@ from slipway.progress import say
 # What starts services or serves the command; no task and no DAG file imports it.
 LEFT_OUT = (
     *("embedded", "stack", "cli.py", "bundle.py", "release.py", "ports.py", "progress.py"),
-    *("explain.py", "inside_airflow.py", "reap.py"),
+    *("explain.py", "inside_airflow.py", "reap_word.py"),
     *("ruff.toml", "__pycache__", ".*_cache", "*.pyc"),
 )
 FILES = {"LICENSE": "LICENSE", "docs/existing-airflow.md": "README.md"}
