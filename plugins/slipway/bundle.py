@@ -13,7 +13,7 @@ from slipway.progress import say
 # What starts services or serves the command; no task and no DAG file imports it.
 LEFT_OUT = (
     *("embedded", "stack", "cli.py", "bundle.py", "release.py", "ports.py", "progress.py"),
-    *("explain.py", "explanation.py", "looking.py", "inside_airflow.py", "reap.py"),
+    *("explain.py", "explanation.py", "looking.py", "inside_airflow.py", "reap_word.py"),
     *("replay.py", "replaying.py", "past_run.py", "then_and_now.py"),
     *("ruff.toml", "__pycache__", ".*_cache", "*.pyc"),
 )

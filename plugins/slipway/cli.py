@@ -188,9 +188,9 @@ def explain_command(arguments: Arguments) -> None:
 
 
 def reap_command(arguments: Arguments) -> None:
-    from slipway import reap
+    from slipway import reap_word
 
-    reap.run(arguments.remove, arguments.stack)
+    reap_word.run(arguments.remove, arguments.stack)
 
 
 def replay_command(arguments: Arguments) -> int:

@@ -49,6 +49,12 @@ def test_a_bundle_is_two_folders_with_contracts_and_image_references_inside(writ
         "shell": "sha256:3",
     }
     assert (written / "dags" / "pipelines" / "bike_demand.yaml").is_file()
+    assert sorted(path.name for path in (written / "dags").glob("*.py")) == [
+        "ingest.py",
+        "predict.py",
+        "reap.py",
+        "train.py",
+    ]
 
 
 def test_the_zip_holds_the_same_files(written):

@@ -57,7 +57,7 @@ def reaped(airflow):
 def named_by_hand(airflow):
     """What the command says beside this Airflow's database."""
     inside = {**airflow.environment, **READING, "PYTHONPATH": str(settings.ROOT / "plugins")}
-    done = subprocess.run([sys.executable, "-m", "slipway.reap"], env=inside, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "slipway.reap_word"], env=inside, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

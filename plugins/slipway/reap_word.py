@@ -12,7 +12,7 @@ def run(remove: bool, named_stack: bool | None) -> None:
 
     Raises ReapError with what could not be asked.
     """
-    inside_airflow.run("slipway.reap", ["--remove"] * remove, named_stack, lambda: here(remove))
+    inside_airflow.run("slipway.reap_word", ["--remove"] * remove, named_stack, lambda: here(remove))
 
 
 def here(remove: bool) -> None:
