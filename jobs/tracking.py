@@ -124,8 +124,9 @@ def _experiment(client: mlflow.MlflowClient, inputs: Inputs) -> str:
 
 
 def _search(client: mlflow.MlflowClient, experiment_id: str, tags: dict[str, str]) -> list[MlflowRun]:
-    escaped = {name: value.replace("'", "''") for name, value in tags.items()}
-    text = " and ".join(f"tags.`{name}` = '{value}'" for name, value in escaped.items())
+    # MLflow's filter knows no escape, but two kinds of quotes.
+    quoted = {name: f'"{value}"' if "'" in value else f"'{value}'" for name, value in tags.items()}
+    text = " and ".join(f"tags.`{name}` = {value}" for name, value in quoted.items())
     found = client.search_runs([experiment_id], text)
     return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk.configuration import conf
 
-from slipway import mlflow_rest, reaping
+from slipway import mlflow_rest, reaping, tracked
 from slipway.left_on_engine import Left
 from slipway.pipelines import Pipeline
 from slipway.reaping import Task
@@ -100,10 +100,8 @@ def left_parent(tracking: Tracking, experiment: str, run: Run, states: States, d
 
 def children(tracking: Tracking, experiment: str, dag_id: str, run_id: str) -> list[Run]:
     named = {"dag_id": dag_id, "run_id": run_id}
-    # MLflow's filter knows no escape, but two kinds of quotes.
-    found = search(
-        tracking, experiment, " and ".join(f'tags.`slipway.{name}` = "{text}"' for name, text in named.items())
-    )
+    words = (f"tags.`slipway.{name}` = {tracked.quoted(text)}" for name, text in named.items())
+    found = search(tracking, experiment, " and ".join(words))
     return [run for run in found if reaping.task_of(run["tags"])]
 
 

@@ -167,6 +167,22 @@ def test_what_mlflow_refuses_is_not_asked_again(mlflow):
         tracked.search(session(mlflow), "no-such-id", {"slipway.a b": "`"})
 
 
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_a_dag_run_may_be_named_with_a_quote(mlflow, name, quote):
+    named = inputs(name)
+    named["run"]["run_id"] = f"it{quote}s"
+    run = tracked.open_run(session(mlflow, patience_seconds=5), named)
+    run.close(DONE)
+    assert {one["run_id"] for one in mlflow.runs(name)} == {run.run_id, run.parent_id}
+
+
+def test_a_dag_run_that_mlflow_can_not_be_asked_for_is_refused(mlflow, name):
+    named = inputs(name)
+    named["run"]["run_id"] = 'it\'s "it"'
+    with pytest.raises(TrackingRefusedError, match="one kind of quotes"):
+        tracked.open_run(session(mlflow), named)
+
+
 def test_a_deleted_experiment_is_named(mlflow, name):
     run = tracked.open_run(session(mlflow), inputs(name))
     mlflow.ask("POST", "experiments/delete", json={"experiment_id": run.experiment_id})
