@@ -63,9 +63,7 @@ bundle: $(READY) ## write dist/: what an Airflow of yours mounts (LOCAL=1: with 
 	@$(BIN)/slipway bundle $(if $(LOCAL),--local)
 
 test: $(READY) ## all tests; those with containers are skipped, with the reason, where no engine answers
-	@# Jobs are tested without Airflow in the process, as they run.
-	@$(BIN)/python -m pytest tests/jobs $(PYTEST)
-	@$(BIN)/python -m pytest tests --ignore tests/jobs $(PYTEST)
+	@$(BIN)/python tests/run_all.py $(PYTEST)
 
 faults: $(READY) ## kill workers, schedulers, writers and MLflow, fifty rounds (ROUNDS=… for another number)
 	@SLIPWAY_FAULT_ROUNDS=$(or $(ROUNDS),50) SLIPWAY_FAULT_PAUSED=$(or $(ROUNDS),20) SLIPWAY_FAULT_KILLED=$(or $(ROUNDS),100) \

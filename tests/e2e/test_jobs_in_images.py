@@ -69,11 +69,11 @@ def run_in(image, deployment, jobs, tests):
 @pytest.mark.parametrize(
     ("image", "jobs", "tests"),
     [
-        ("data", [], ["tests/jobs/test_ingest_files.py", "tests/jobs/test_ingest_rows.py"]),
-        ("model", ["ingest", "checksums"], ["tests/jobs"]),
+        ("data", [], ["ingest_files", "ingest_rows"]),
+        ("model", ["ingest"], ["contract", "train", "promote", "predict"]),
     ],
 )
 def test_the_jobs_tests_pass_in_the_image_that_runs_them(deployment, image, jobs, tests):
-    code, output = run_in(image, deployment, jobs, tests)
+    code, output = run_in(image, deployment, jobs, [f"tests/jobs/test_{name}.py" for name in tests])
     assert code == 0, output[-5000:]
     assert " passed" in output
