@@ -30,7 +30,7 @@ class Lane:
 
     def __init__(self, name, steps, options):
         self.name, self.steps, self.options = name, list(steps), options
-        self.output = tempfile.TemporaryFile()
+        self.output = Path(tempfile.mkdtemp(prefix="slipway-lane-")) / "output"
         self.codes, self.running = [], None
 
     def goes_on(self):
@@ -42,13 +42,13 @@ class Lane:
             self.running = None
         if not self.steps:
             return False
-        self.running = pytest(self.steps.pop(0), self.options, self.output)
+        with self.output.open("ab") as output:
+            self.running = pytest(self.steps.pop(0), self.options, output)
         return True
 
     def show(self):
-        self.output.seek(0)
         print(f"\n##### {self.name}", flush=True)
-        sys.stdout.buffer.write(self.output.read())
+        sys.stdout.buffer.write(self.output.read_bytes())
         sys.stdout.flush()
 
 
