@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Jobs are tested without Airflow in the process, as they run.
 LANES = (
     (("tests/jobs",), ("tests/e2e",)),
-    (("tests/plugins", "tests/dags", "tests/test_boundaries.py", "tests/test_compose_file.py"), ("tests/faults",)),
+    (("tests/test_boundaries.py", "tests/test_compose_file.py"), ("tests/dags", "tests/plugins"), ("tests/faults",)),
 )
 ALONE = (("tests/bundle", "tests/images", "tests/registry", "tests/stack"),)
 # None of the tests in a folder was asked for.
