@@ -58,7 +58,8 @@ def test_a_job_that_died_with_its_worker_leaves_neither_container_nor_running_ru
     client.kill(container["Id"])
     assert {status for status, _ in tracked(site, run).values()} == {"RUNNING"}
     wait_for(lambda: not client.containers(all=True, filters=of(run)), 240)
-    wait_for(lambda: {status for status, _ in tracked(site, run).values()} == {"FAILED"}, 10)
+    # The reaper leaves a run alone that is younger than a minute, and looks once a minute.
+    wait_for(lambda: {status for status, _ in tracked(site, run).values()} == {"FAILED"}, 150)
     tags = tracked(site, run)["ingest"][1]
     assert (tags["status"], tags["failure_kind"]) == ("failed", "lost")
     assert tags["error"] == "the job's container is gone and its task is failed: nobody closed this run"
