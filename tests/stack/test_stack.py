@@ -139,7 +139,7 @@ def test_the_inputs_of_a_run_come_back_from_the_stacks_mlflow(stack, chain):
     assert f"out of the MLflow of {stack.name}" in done.stderr
 
 
-@pytest.mark.parametrize("job", ["ingest", "train", "predict"])
+@pytest.mark.parametrize("job", ["ingest", "predict"])
 def test_a_run_of_the_chain_is_replayed_and_leaves_nothing_in_the_bucket(stack, chain, job):
     before = objects(stack)
     done = stack.slipway("replay", first_run(stack, job))
