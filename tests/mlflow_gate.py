@@ -50,6 +50,11 @@ class Gate(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = pass_on
 
 
+class GateServer(ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        """Clients that are killed in the middle are what these tests are for."""
+
+
 class Mlflow:
     """The server and its gate; `url` is the gate's."""
 
@@ -113,7 +118,7 @@ def serving(folder):
     command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
     command += ["--artifacts-destination", str(folder / "artifacts")]
     quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    gate = ThreadingHTTPServer(("127.0.0.1", 0), Gate)
+    gate = GateServer(("127.0.0.1", 0), Gate)
     gate.behind, gate.asked, gate.mood = port, [], lambda path: None
     threading.Thread(target=gate.serve_forever, daemon=True).start()
     with (folder / "log").open("w") as log:
