@@ -151,10 +151,10 @@ def test_a_job_past_its_timeout_ends_with_that_as_its_cause(airflow, client, end
 def test_an_mlflow_that_is_away_costs_no_run_and_doubles_none(airflow, client, mlflow, how, when):
     if when == "before the job begins":
         with getattr(mlflow, how)(AWAY_SECONDS):
-            run = airflow.trigger("sleeps 1")
+            run = airflow.trigger("sleeps 1", timeout_seconds=300)
             assert airflow.ended(run, 120 + AWAY_SECONDS) == "success"
     else:
-        run = airflow.trigger("sleeps 3")
+        run = airflow.trigger("sleeps 3", timeout_seconds=300)
         running(airflow, client, run)
         with getattr(mlflow, how)(AWAY_SECONDS):
             assert airflow.ended(run, 120 + AWAY_SECONDS) == "success"
