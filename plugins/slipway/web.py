@@ -74,7 +74,7 @@ def to_mlflow(dag_id: str, missing: str, place: Callable[[Tracking], str | None]
         return page(str(error), status.HTTP_503_SERVICE_UNAVAILABLE)
     if found:
         return RedirectResponse(f"{tracking.public}/#/{found}", headers={"Cache-Control": "no-store"})
-    text = f"{missing}: one begins with the job in its container. A task that failed before then has none, and its"
+    text = f"{missing}: one begins just before the job's container. A task that failed before then has none, and its"
     text += " log says why. This page looks again every five seconds."
     return page(text, status.HTTP_202_ACCEPTED, refresh=True)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import httpx
 
+from slipway import container, engine, image_refs, settings
+
 SLIPWAY = Path(sys.executable).with_name("slipway")
 CANARY = "canary-demo-93b1"
 NOWHERE = "unix:///nowhere/docker.sock"
@@ -93,3 +95,36 @@ def first_run(deployment, job, pipeline="bike_demand"):
     """The ID of the first run of a job."""
     found = [run for run in runs(deployment, pipeline) if tag_of(run, "slipway.job") == job]
     return min(found, key=lambda run: run["info"]["start_time"])["info"]["run_id"]
+
+
+def artifacts(deployment, folder):
+    """Every file that MLflow's artifact store holds, with its content; those of models are among them."""
+    root = f"{deployment.mlflow}/api/2.0/mlflow-artifacts/artifacts"
+    for one in httpx.get(root, params={"path": folder}).raise_for_status().json().get("files", []):
+        path = f"{folder}/{one['path']}".lstrip("/")
+        if one.get("is_dir"):
+            yield from artifacts(deployment, path)
+        else:
+            yield path, httpx.get(f"{root}/{path}").raise_for_status().content
+
+
+def in_lake(deployment, folder):
+    """What a folder of the lake's volume holds, listed by a container of the job image."""
+    command = ["python", "-c", f"import os; print(*os.listdir('/lake/{folder}'), sep='\\n')"]
+    with engine.connect() as client:
+        mount = container.lake_mount(f"{deployment.project}-lake")
+        image = image_refs.built_here(settings.ROOT / "images")["data"]
+        made = client.create_container(image, command, host_config=client.create_host_config(mounts=[mount]))
+        try:
+            client.start(made)
+            assert client.wait(made)["StatusCode"] == 0
+            return client.logs(made).decode().split()
+        finally:
+            client.remove_container(made, force=True)
+
+
+def aliases(deployment):
+    """Each alias of bike_demand's model, with its version."""
+    path = f"{deployment.mlflow}/api/2.0/mlflow/registered-models/get"
+    found = httpx.get(path, params={"name": "bike_demand"}).json()["registered_model"]["aliases"]
+    return {held["alias"]: held["version"] for held in found}

@@ -6,10 +6,23 @@ from contextlib import suppress
 
 import httpx
 import pytest
-from demo_runs import CANARY, NOWHERE, Deployment, content, counts, errors, first_run, runs, tag_of
+from demo_runs import (
+    CANARY,
+    NOWHERE,
+    Deployment,
+    aliases,
+    artifacts,
+    content,
+    counts,
+    errors,
+    first_run,
+    in_lake,
+    runs,
+    tag_of,
+)
 from docker.errors import NotFound
 
-from slipway import container, engine, image_refs, settings
+from slipway import engine
 
 METRIC = "mean_absolute_error"
 EACH_DAG_RUN = [
@@ -121,17 +134,6 @@ def test_no_artifact_in_mlflow_holds_the_secret(containers, first):
     assert [path for path, content in held.items() if CANARY.encode() in content] == []
 
 
-def artifacts(deployment, folder):
-    """Every file that MLflow's artifact store holds, with its content; those of models are among them."""
-    root = f"{deployment.mlflow}/api/2.0/mlflow-artifacts/artifacts"
-    for one in httpx.get(root, params={"path": folder}).raise_for_status().json().get("files", []):
-        path = f"{folder}/{one['path']}".lstrip("/")
-        if one.get("is_dir"):
-            yield from artifacts(deployment, path)
-        else:
-            yield path, httpx.get(f"{root}/{path}").raise_for_status().content
-
-
 @pytest.mark.containers
 def test_docker_inspect_shows_no_secret_of_a_job_that_runs(first, inspected):
     assert sorted(inspected) == ["ingest", "predict", "promote", "train"]
@@ -199,28 +201,6 @@ def test_a_replay_comes_out_as_the_run_did_and_leaves_nothing(containers, first,
     assert CANARY not in done.stdout + done.stderr
     assert in_lake(containers, "replays") == []
     assert aliases(containers) == {"champion": "1", "challenger": "1"}
-
-
-def in_lake(deployment, folder):
-    """What a folder of the lake's volume holds, listed by a container of the job image."""
-    command = ["python", "-c", f"import os; print(*os.listdir('/lake/{folder}'), sep='\\n')"]
-    with engine.connect() as client:
-        mount = container.lake_mount(f"{deployment.project}-lake")
-        image = image_refs.built_here(settings.ROOT / "images")["data"]
-        made = client.create_container(image, command, host_config=client.create_host_config(mounts=[mount]))
-        try:
-            client.start(made)
-            assert client.wait(made)["StatusCode"] == 0
-            return client.logs(made).decode().split()
-        finally:
-            client.remove_container(made, force=True)
-
-
-def aliases(deployment):
-    """Each alias of bike_demand's model, with its version."""
-    path = f"{deployment.mlflow}/api/2.0/mlflow/registered-models/get"
-    found = httpx.get(path, params={"name": "bike_demand"}).json()["registered_model"]["aliases"]
-    return {held["alias"]: held["version"] for held in found}
 
 
 @pytest.mark.containers

@@ -11,6 +11,9 @@ from typing import Any
 
 from jobs import contract, lake
 
+# What a caller tells of the image, and of the run whose result may stand.
+CODE = "sha256:1f"
+OLDER = {"run_id": "older", "when": "2026-11-26 03:45 UTC"}
 COLUMNS: dict[str, Any] = {
     "day": "date",
     "hour": {"type": "integer", "minimum": 0, "maximum": 23},

@@ -1,15 +1,11 @@
 """MLflow runs that nobody closed, in a real MLflow; states of tasks are given as they would be told."""
 
 import json
-import os
-import socket
 import time
-from dataclasses import replace
 
 import pytest
 
-from slipway import left_runs, mlflow_rest, ports, reaper, settings, tracking_address
-from slipway.embedded import tracking_process
+from slipway import left_runs, mlflow_rest, reaper, settings, tracking_address
 from slipway.pipelines import Pipeline
 from slipway.reaper import Round
 from slipway.reaping import Task
@@ -20,17 +16,12 @@ PIPELINE = Pipeline("bike", settings.ROOT, {})
 
 
 @pytest.fixture(scope="module")
-def deployed(tmp_path_factory, airflow_db):
-    """A deployment without an engine, whose MLflow runs."""
-    with socket.socket() as asked:
-        asked.bind((ports.LOOPBACK, 0))
-        port = asked.getsockname()[1]
-    found = replace(settings.read(), state=tmp_path_factory.mktemp("mlflow"), mlflow_port=port, runtime="process")
-    tracking_process.up(found)
-    os.environ["AIRFLOW_VAR_SLIPWAY_ENV"] = json.dumps({"MLFLOW_TRACKING_URI": found.mlflow_url})
-    yield found
-    del os.environ["AIRFLOW_VAR_SLIPWAY_ENV"]
-    tracking_process.stop(found)
+def deployed(tracking_deployed, airflow_db):
+    """The same, as Airflow's Variable tells of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        address = {"MLFLOW_TRACKING_URI": tracking_deployed.mlflow_url}
+        patch.setenv("AIRFLOW_VAR_SLIPWAY_ENV", json.dumps(address))
+        yield tracking_deployed
 
 
 @pytest.fixture(autouse=True)

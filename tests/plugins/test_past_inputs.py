@@ -1,31 +1,16 @@
 """The inputs of past runs, asked of a real MLflow."""
 
 import json
-import socket
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from slipway import mlflow_rest, ports, settings
-from slipway.embedded import past_inputs, tracking_process
+from slipway import mlflow_rest
+from slipway.embedded import past_inputs
 from slipway.errors import TrackingAwayError, UnknownRunError
 
 INPUTS = {"slipway": 1, "job": "train", "parameters": {"seed": 7}, "run": {"airflow_url": "é"}}
 AIRFLOW_RUN = "manual__2026-11-21T03:45:00+00:00"
-
-
-@pytest.fixture(scope="module")
-def mlflow(tmp_path_factory) -> Iterator[str]:
-    """The address of an MLflow without any run."""
-    with socket.socket() as asked:
-        asked.bind((ports.LOOPBACK, 0))
-        port = asked.getsockname()[1]
-    deployed = replace(settings.read(), state=tmp_path_factory.mktemp("state"), mlflow_port=port)
-    tracking_process.up(deployed)
-    yield deployed.mlflow_url
-    tracking_process.stop(deployed)
 
 
 def tracked(mlflow: str, **tags: str) -> str:

@@ -1,107 +1,11 @@
 """Which older run may stand for a task, asked of a real MLflow."""
 
-import json
-import socket
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any
-from uuid import uuid4
-
 import pytest
+from mlflow_team import PROMOTE, TRAIN, Team, contract
 
-from slipway import contracts, explanation, mlflow_rest, ports, reuse, settings
-from slipway.contracts import Contract, Reuse
-from slipway.embedded import tracking_process
+from slipway import contracts, reuse, settings
+from slipway.contracts import Reuse
 from slipway.tracking_address import Tracking
-
-LIMITS = contracts.Limits(2**30, 1.0, 60)
-API = "/api/2.0/mlflow"
-
-
-@pytest.fixture(scope="module")
-def mlflow(tmp_path_factory) -> Iterator[str]:
-    """The address of an MLflow without any run."""
-    with socket.socket() as asked:
-        asked.bind((ports.LOOPBACK, 0))
-        port = asked.getsockname()[1]
-    deployed = replace(settings.read(), state=tmp_path_factory.mktemp("state"), mlflow_port=port)
-    tracking_process.up(deployed)
-    yield deployed.mlflow_url
-    tracking_process.stop(deployed)
-
-
-def contract(given: Reuse | None) -> Contract:
-    return Contract("train", "", "model", (), (), LIMITS, {"properties": {}}, reuse=given)
-
-
-PROMOTE = contract(Reuse(models=("challenger", "champion")))
-TRAIN = contract(Reuse(tables=("raw",), models=("challenger",)))
-
-
-@dataclass
-class Team:
-    """A pipeline of its own in MLflow, with runs that ended as tracked.py leaves them."""
-
-    url: str
-    name: str = field(default_factory=lambda: f"p_{uuid4().hex[:12]}")
-    image: str = "sha256:1f"
-    parameters: dict[str, Any] = field(default_factory=lambda: {"seed": 7, "metric": "r2"})
-    experiment: str = ""
-    clock: int = 1_764_000_000_000
-
-    @property
-    def tracking(self) -> Tracking:
-        return Tracking(self.url, self.url, None)
-
-    def ask(self, method: str, path: str, **body: Any) -> Any:
-        return mlflow_rest.ask(self.url, method, f"{API}/{path}", json=body)
-
-    @property
-    def inputs(self) -> dict[str, Any]:
-        run = {"interval_start": "2024-01-01", "interval_end": "2024-01-02"}
-        return {"pipeline": self.name, "parameters": self.parameters, "image": {"id": self.image}, "run": run}
-
-    def parts(self, of: Contract) -> dict[str, Any]:
-        return reuse.parts(of, self.inputs, self.tracking)
-
-    def past(self, of: Contract) -> dict[str, Any] | None:
-        return reuse.past(of, self.inputs, self.parts(of), self.tracking)
-
-    def fingerprint(self, of: Contract) -> dict[str, Any]:
-        return {"parts": self.parts(of), "past": self.past(of)}
-
-    def ran(self, of: Contract, outputs: dict[str, Any], status: str = "FINISHED", **more: Any) -> str:
-        """A run that is over; its ID."""
-        self.experiment = self.experiment or self.ask("POST", "experiments/create", name=self.name)["experiment_id"]
-        parts = reuse.settled(self.parts(of), outputs) | more
-        tags = {"slipway.pipeline": self.name, "slipway.job": of.job}
-        tags |= {reuse.RECIPE: reuse.recipe(parts), reuse.FINGERPRINT: json.dumps(parts)}
-        told = [{"key": key, "value": value} for key, value in tags.items()]
-        made = self.ask("POST", "runs/create", experiment_id=self.experiment, tags=told)["run"]["info"]["run_id"]
-        self.put(made, json.dumps(outputs))
-        self.clock += 60_000
-        self.ask("POST", "runs/update", run_id=made, status=status, end_time=self.clock)
-        return str(made)
-
-    def put(self, run: str, text: str) -> None:
-        with mlflow_rest.client(self.url) as client:
-            path = f"/api/2.0/mlflow-artifacts/artifacts/{self.experiment}/{run}/artifacts/slipway/outputs.json"
-            client.put(path, content=text).raise_for_status()
-
-    def point(self, alias: str, version: int) -> None:
-        """Give an alias to a version, made where it is not there yet."""
-        self.ask_quietly("registered-models/create", name=self.name)
-        while not self.has(version):
-            self.ask("POST", "model-versions/create", name=self.name, source="s3://elsewhere/model")
-        self.ask("POST", "registered-models/alias", name=self.name, alias=alias, version=str(version))
-
-    def ask_quietly(self, path: str, **body: Any) -> None:
-        with mlflow_rest.client(self.url) as client:
-            client.post(f"{API}/{path}", json=body)
-
-    def has(self, version: int) -> bool:
-        asked = {"name": self.name, "version": str(version)}
-        return mlflow_rest.ask(self.url, "GET", f"{API}/model-versions/get", params=asked) is not None
 
 
 @pytest.fixture
@@ -276,38 +180,3 @@ def test_the_jobs_of_this_checkout_say_what_they_rest_on():
         "promote": Reuse(models=("challenger", "champion")),
         "predict": Reuse(tables=("raw", "predictions"), models=("champion",)),
     }
-
-
-def test_an_explanation_has_a_line_for_each_part_that_changed():
-    old = {
-        "code": "sha256:aaaa",
-        "parameters": {"seed": "1", "day": "2", "same": "3"},
-        "tables": {"raw": 3, "predictions": 1},
-        "table_ids": {"raw": "x", "predictions": "y"},
-        "landing": {"digest": "1", "files": {"gone.csv": "1", "kept.csv": "2", "other.csv": "3"}},
-        "models": {"champion": 1},
-    }
-    new = {
-        "code": "sha256:bbbb",
-        "parameters": {"seed": "9", "key": "4", "same": "3"},
-        "tables": {"raw": 4, "predictions": 1},
-        "table_ids": {"raw": "x", "predictions": "z"},
-        "landing": {"digest": "2", "files": {"kept.csv": "2", "new.csv": "1", "other.csv": "4"}},
-        "models": {"champion": 2},
-    }
-    image = {"name": "model", "version": "0.1.0"}
-    before = {"image": image, "parameters": {"seed": 7, "day": "day", "same": 1}}
-    now = {"image": image | {"version": "0.2.0"}, "parameters": {"seed": 8, "key": list(range(99)), "same": 1}}
-    assert explanation.changed(old, new, before, now) == [
-        "image: model 0.1.0 (sha256:aaaa) -> model 0.2.0 (sha256:bbbb)",
-        'parameter day: "day" -> not given',
-        "parameter key: not given -> [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 1…",
-        "parameter seed: 7 -> 8",
-        "raw: raw@v3 -> raw@v4",
-        "predictions: made anew, with the same number of versions",
-        "landing: gone.csv gone",
-        "landing: new.csv added",
-        "landing: other.csv changed",
-        "champion: version 1 -> version 2",
-    ]
-    assert explanation.changed(old, old, before, before | {"run": {}}) == []

@@ -2,30 +2,15 @@
 
 import asyncio
 import json
-import socket
 import warnings
-from dataclasses import replace
 
 import httpx
 import pytest
 
-from slipway import mlflow_rest, ports, settings
-from slipway.embedded import tracking_process
+from slipway import mlflow_rest
 
 PLACES = {"dag_id": "bike_demand.train", "run_id": "manual__2026-11-21T03:45:00+00:00", "task_id": "train"}
 TASK = "/mlflow/{dag_id}/{run_id}/{task_id}/-1".format(**PLACES)
-
-
-@pytest.fixture(scope="module")
-def mlflow(tmp_path_factory):
-    """The address of an MLflow of our own."""
-    with socket.socket() as asked:
-        asked.bind((ports.LOOPBACK, 0))
-        port = asked.getsockname()[1]
-    deployed = replace(settings.read(), state=tmp_path_factory.mktemp("state"), mlflow_port=port)
-    tracking_process.up(deployed)
-    yield deployed.mlflow_url
-    tracking_process.stop(deployed)
 
 
 @pytest.fixture(scope="module")
