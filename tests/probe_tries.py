@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 from probe_runs import Instance, context, probe_task
 
@@ -11,8 +12,9 @@ from slipway.failures import WorkerStopsError
 class Try:
     """One try of the probe in a thread of its own, as a worker would run it."""
 
-    def __init__(self, ends, instance, **limits):
-        self.task, self.came = probe_task(limits=limits), None
+    def __init__(self, ends, instance, reuse=None, outlets=(), **limits):
+        self.task, self.came = probe_task(limits=limits, outlets=outlets), None
+        self.task.contract = replace(self.task.contract, reuse=reuse)
         self.context = context(ends, instance)
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
@@ -39,10 +41,6 @@ class Try:
     def ended(self):
         self.thread.join(40)
         return self.came
-
-
-def broken_log(line):
-    raise BrokenPipeError(line)
 
 
 def deserted(ends, store, state="running"):

@@ -11,6 +11,7 @@ from slipway.left_on_engine import Left
 from slipway.pipelines import Pipeline
 from slipway.reaping import Task
 from slipway.task_states import States
+from slipway.tracked import Found
 from slipway.tracking_address import Tracking
 
 SEARCH, GET = "/api/2.0/mlflow/runs/search", "/api/2.0/mlflow/runs/get"
@@ -19,8 +20,6 @@ UPDATE, LOG = "/api/2.0/mlflow/runs/update", "/api/2.0/mlflow/runs/log-batch"
 FRESH_SECONDS = 60
 GONE_WELL = ("success", "skipped")
 MOST = 1000
-
-Run = dict[str, Any]
 
 
 def look(tracking: Tracking, pipeline: Pipeline, states: States, kept: set[Task]) -> list[Left]:
@@ -33,7 +32,7 @@ def look(tracking: Tracking, pipeline: Pipeline, states: States, kept: set[Task]
         return []
     runs = search(tracking, experiment, f"attributes.status = 'RUNNING' and attributes.start_time < {before()}")
     mine = [run for run in runs if is_ours(run)]
-    left = {run["id"]: found for run in mine if (found := left_child(tracking, run, states, kept))}
+    left = {run.run_id: found for run in mine if (found := left_child(tracking, run, states, kept))}
     parents = [left_parent(tracking, experiment, run, states, left.keys()) for run in mine]
     return [*left.values(), *filter(None, parents)]
 
@@ -42,30 +41,25 @@ def before() -> int:
     return int((time.time() - FRESH_SECONDS) * 1000)
 
 
-def search(tracking: Tracking, experiment: str, words: str) -> list[Run]:
+def search(tracking: Tracking, experiment: str, words: str) -> list[Found]:
     asked = {"experiment_ids": [experiment], "filter": words, "max_results": MOST}
-    return [flat(run) for run in (post(tracking, SEARCH, asked) or {}).get("runs", [])]
+    return [Found.of(run) for run in (post(tracking, SEARCH, asked) or {}).get("runs", [])]
 
 
-def flat(run: dict[str, Any]) -> Run:
-    tags = {tag["key"]: tag["value"] for tag in run["data"].get("tags", [])}
-    return {"id": run["info"]["run_id"], "status": run["info"]["status"], "tags": tags}
-
-
-def is_ours(run: Run) -> bool:
+def is_ours(run: Found) -> bool:
     """Whether this Airflow's task made it: another that shares the MLflow knows its own tasks."""
     address = conf.get("api", "base_url", fallback="http://localhost:8080").rstrip("/")
-    return bool(run["tags"].get("slipway.airflow_url", "").startswith(f"{address}/"))
+    return bool(run.tags.get("slipway.airflow_url", "").startswith(f"{address}/"))
 
 
-def left_child(tracking: Tracking, run: Run, states: States, kept: set[Task]) -> Left | None:
-    task = reaping.task_of(run["tags"])
+def left_child(tracking: Tracking, run: Found, states: States, kept: set[Task]) -> Left | None:
+    task = reaping.task_of(run.tags)
     why = None if task is None or task in kept else reaping.over(task, states)
     if task is None or why is None:
         return None
     state = (states(task.dag_id, task.run_id) or {}).get(task.name)
     ended = "FINISHED" if state in GONE_WELL else "FAILED"
-    return Left(f"MLflow run {run['id']}", str(task), why, closing(tracking, run["id"], ended, why), "close")
+    return Left(f"MLflow run {run.run_id}", str(task), why, closing(tracking, run.run_id, ended, why), "close")
 
 
 def closing(tracking: Tracking, run: str, ended: str, why: str) -> Callable[[], None]:
@@ -81,32 +75,34 @@ def closing(tracking: Tracking, run: str, ended: str, why: str) -> Callable[[], 
     return close
 
 
-def left_parent(tracking: Tracking, experiment: str, run: Run, states: States, doomed: Collection[str]) -> Left | None:
+def left_parent(
+    tracking: Tracking, experiment: str, run: Found, states: States, doomed: Collection[str]
+) -> Left | None:
     """The run of a whole DAG run, where all that it brackets has ended or is about to."""
-    dag_id, run_id = (run["tags"].get(f"slipway.{name}", "") for name in ("dag_id", "run_id"))
-    if run["tags"].get("slipway.parent") != "true" or not reaping.all_over(dag_id, run_id, states):
+    dag_id, run_id = (run.tags.get(f"slipway.{name}", "") for name in ("dag_id", "run_id"))
+    if run.tags.get("slipway.parent") != "true" or not reaping.all_over(dag_id, run_id, states):
         return None
-    if {child["id"] for child in going_on(tracking, experiment, dag_id, run_id)} - set(doomed):
+    if {child.run_id for child in going_on(tracking, experiment, dag_id, run_id)} - set(doomed):
         return None
 
     def close() -> None:
-        if going_on(tracking, experiment, dag_id, run_id) or status(tracking, run["id"]) != "RUNNING":
+        if going_on(tracking, experiment, dag_id, run_id) or status(tracking, run.run_id) != "RUNNING":
             return
-        failed = any(child["status"] == "FAILED" for child in children(tracking, experiment, dag_id, run_id))
-        end(tracking, run["id"], "FAILED" if failed else "FINISHED", {})
+        failed = any(child.status == "FAILED" for child in children(tracking, experiment, dag_id, run_id))
+        end(tracking, run.run_id, "FAILED" if failed else "FINISHED", {})
 
-    return Left(f"MLflow run {run['id']}", f"{dag_id}, {run_id}", "all tasks of that DAG run are over", close, "close")
+    return Left(f"MLflow run {run.run_id}", f"{dag_id}, {run_id}", "all tasks of that DAG run are over", close, "close")
 
 
-def children(tracking: Tracking, experiment: str, dag_id: str, run_id: str) -> list[Run]:
+def children(tracking: Tracking, experiment: str, dag_id: str, run_id: str) -> list[Found]:
     named = {"dag_id": dag_id, "run_id": run_id}
     words = (f"tags.`slipway.{name}` = {tracked.quoted(text)}" for name, text in named.items())
     found = search(tracking, experiment, " and ".join(words))
-    return [run for run in found if reaping.task_of(run["tags"])]
+    return [run for run in found if reaping.task_of(run.tags)]
 
 
-def going_on(tracking: Tracking, experiment: str, dag_id: str, run_id: str) -> list[Run]:
-    return [run for run in children(tracking, experiment, dag_id, run_id) if run["status"] == "RUNNING"]
+def going_on(tracking: Tracking, experiment: str, dag_id: str, run_id: str) -> list[Found]:
+    return [run for run in children(tracking, experiment, dag_id, run_id) if run.status == "RUNNING"]
 
 
 def status(tracking: Tracking, run: str) -> str | None:
@@ -118,8 +114,7 @@ def status(tracking: Tracking, run: str) -> str | None:
 def end(tracking: Tracking, run: str, ended: str, tags: dict[str, str]) -> None:
     """The reason first: who sees that the run has ended then sees why."""
     if tags:
-        listed = [{"key": name, "value": value} for name, value in tags.items()]
-        post(tracking, LOG, {"run_id": run, "tags": listed})
+        post(tracking, LOG, {"run_id": run, "tags": tracked.listed(tags)})
     post(tracking, UPDATE, {"run_id": run, "status": ended, "end_time": int(time.time() * 1000)})
 
 

@@ -112,7 +112,7 @@ def clamped(limits: Limits, connection: EngineConnection) -> Limits:
         return limits
     with connection.client() as client:
         has = client.info()
-    return replace(limits, memory_bytes=min(limits.memory_bytes, has["MemTotal"]), cpus=min(limits.cpus, has["NCPU"]))
+    return limits.within(has["MemTotal"], has["NCPU"])
 
 
 @contextmanager

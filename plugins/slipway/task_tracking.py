@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from airflow.sdk.exceptions import AirflowTaskTimeout
+
 from slipway import reuse, tracked
 from slipway.container import Log
 from slipway.contracts import Contract
@@ -82,7 +84,8 @@ class TaskTracking:
             self.run.close(
                 end if end.status == "FAILED" else replace(end, tags=end.tags | self.rests_on(outputs, error))
             )
-        except SlipwayError as away:
+        # A job that is done does not fail because its task's time ended while MLflow was waited for.
+        except (SlipwayError, AirflowTaskTimeout) as away:
             self.log(f"the MLflow run could not be closed now, `slipway reap` will do it: {away}")
         finally:
             self.session.close()

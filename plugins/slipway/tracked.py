@@ -40,13 +40,15 @@ class Found:
 
 @dataclass(frozen=True)
 class Closing:
-    """How a run ended: MLflow's status, tags, metrics, and texts for its artifacts by path."""
+    """How a run ended: MLflow's status, tags, metrics, and texts for its artifacts by path.
+
+    `parameters` and `texts` are for a job that has told MLflow nothing by itself.
+    """
 
     status: str
     tags: Tags
     metrics: dict[str, float] = field(default_factory=dict)
     artifacts: Tags = field(default_factory=dict)
-    # Only for a job that has told MLflow nothing by itself.
     parameters: Tags = field(default_factory=dict)
     texts: Tags = field(default_factory=dict)
 
@@ -72,13 +74,11 @@ class TrackedRun:
         """
         own = Found.of(self.session.ask("GET", f"{API}runs/get", params={"run_id": self.run_id})["run"])
         end_time = int(time.time() * 1000)
+        # A job that has told of its own end has told all that it knows.
         told = "slipway.status" in own.tags
-        for name, text in ({} if told else closing.texts | closing.artifacts).items():
+        for name, text in (closing.artifacts if told else closing.texts | closing.artifacts).items():
             self.upload(own.artifact_uri, name, text)
-        if told:
-            for name, text in closing.artifacts.items():
-                self.upload(own.artifact_uri, name, text)
-        else:
+        if not told:
             # An older try may have told them in other words.
             with suppress(TrackingRefusedError):
                 self.batch(params=closing.parameters)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from probe_runs import Instance, Store, context, of_the_probe, probe_task
-from probe_tries import Try, broken_log, deserted
+from probe_tries import Try, deserted
 
 from slipway import container, image_refs, left_behind, settings
 from slipway.contracts import Limits
@@ -65,18 +65,45 @@ def test_a_result_that_was_collected_but_never_reported_is_not_made_again(in_doc
     assert "slipway_result" not in store
 
 
-@pytest.mark.parametrize("heard", ["by its parent", "by its log"])
+def by_its_parent(task):
+    task.supervisor = 0
+
+
+def by_its_log(task):
+    """As a dead supervisor does it: the log breaks first, and the parent is another one only then."""
+
+    def broken(line):
+        task.supervisor = 0
+        raise BrokenPipeError(line)
+
+    task.follower.log = broken
+
+
+@pytest.mark.parametrize("heard", [by_its_parent, by_its_log])
 def test_a_task_whose_supervisor_died_leaves_its_container(in_docker, client, heard):
     left = Try("counts 600", Instance(store=Store())).began()
-    if heard == "by its log":
-        left.task.log_line = left.task.follower.log = broken_log
-    left.task.supervisor = 0
+    heard(left.task)
     came = left.ended()
     assert type(came) is WorkerStopsError
     assert "supervisor is gone" in str(came)
     (found,) = of_the_probe(client)
     assert client.inspect_container(found)["State"]["Running"]
     client.remove_container(found, v=True, force=True)
+
+
+class Deaf(Store):
+    """What an orphan finds of Airflow: the other end of its socket is closed."""
+
+    def get(self, key):
+        raise EOFError("Request socket closed before length")
+
+
+def test_an_orphan_that_cannot_ask_airflow_leaves_the_result_to_the_next_try(in_docker, client):
+    store = Store()
+    first = Try("sleeps 2", Instance(try_number=1, store=store)).began()
+    first.task.memory.store = Deaf()
+    assert "a newer try of this task has taken over" in str(first.ended())
+    assert Try("sleeps 2", Instance(store=store)).ended()["seen"]["inputs"]["run"]["try_number"] == 1
 
 
 @pytest.mark.parametrize("state", ["running", "up_for_retry", "queued", RuntimeError("no answer")])

@@ -4,11 +4,16 @@ import json
 import time
 
 import pytest
+from airflow.sdk import Asset
+from airflow.sdk.exceptions import AirflowTaskTimeout
 from mlflow_gate import serving
 from probe_runs import Instance, Store, of_the_probe
 from probe_tries import Try
 
+from slipway.contracts import Reuse
 from slipway.failures import BadDataError, DeadlineError, JobKilledError, NothingToDo
+from slipway.task_tracking import TaskTracking
+from slipway.tracking_address import Tracking
 
 pytestmark = pytest.mark.containers
 
@@ -129,3 +134,44 @@ def test_what_a_dead_worker_collected_closes_the_run_that_it_left_open(mlflow):
     time.sleep(2)
     assert Try("sleeps 1", Known("kept", store=store)).ended()["status"] == "done"
     assert own(mlflow, "kept")["status"] == "FINISHED"
+
+
+def test_the_end_of_a_tasks_time_while_mlflow_is_waited_for_takes_no_result_away(mlflow):
+    def out_of_time():
+        raise AirflowTaskTimeout("Timeout")
+
+    said, inputs = [], {"job": "probe", "pipeline": "probe", "image": {}, "run": run_identity(Known("late end"))}
+    tracking = TaskTracking(Tracking(mlflow.url, mlflow.url, None), lambda: None, said.append)
+    tracking.open(inputs)
+    tracking.session.interrupted = out_of_time
+    mlflow.behaves(lambda path: "503")
+    tracking.close({"status": "done"}, None, {}, [])
+    assert said == ["the MLflow run could not be closed now, `slipway reap` will do it: Timeout"]
+
+
+def run_identity(instance):
+    names = ("dag_id", "run_id", "task_id", "map_index", "try_number")
+    return {name: getattr(instance, name) for name in names} | {"requested_at": None}
+
+
+def reusing(run_id, **options):
+    """The probe as a job whose result rests on its image and parameters alone."""
+    made = Try("done", Known(run_id, store=Store()), reuse=Reuse(), **options)
+    return made, made.ended()
+
+
+def test_what_rests_on_the_same_is_not_run_again_and_has_a_run_that_names_the_older(mlflow, client):
+    _, first = reusing("once")
+    again, second = reusing("twice")
+    assert [line for line in again.task.lines if line.startswith("probe runs")] == []
+    assert (second["status"], second["reused"]["run_id"]) == ("unchanged", first["mlflow"]["run_id"])
+    run = own(mlflow, "twice")
+    assert (run["status"], run["tags"]["slipway.reused"]) == ("FINISHED", first["mlflow"]["run_id"])
+    assert second["mlflow"]["run_id"] == run["run_id"] != first["mlflow"]["run_id"]
+
+
+def test_a_task_with_an_asset_is_skipped_where_nothing_is_new(mlflow):
+    reusing("new")
+    _, again = reusing("not new", outlets=[Asset("probe.raw")])
+    assert type(again) is NothingToDo
+    assert again.outputs["status"] == "unchanged"
