@@ -101,3 +101,4 @@ clean: ## remove the virtual environment and what this checkout built, but no da
 bench: $(READY) ## ratios of time and memory against named baselines
 	@$(BIN)/python bench/ingest.py
 	@$(BIN)/python bench/overhead.py
+	@$(BIN)/python bench/unchanged.py

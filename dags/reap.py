@@ -1,6 +1,6 @@
 """Remove what jobs left behind: containers and volumes whose task is over or gone, and MLflow runs that never ended.
 
-Runs every minute, as one Airflow DAG for all pipelines, and begins unpaused.
+Runs every minute and looks twice in it, as one Airflow DAG for all pipelines; begins unpaused.
 Reads the engines, MLflow and the states of tasks. Writes nothing but ends: removes on the engines, closes in MLflow.
 If this fails, what was left stays until the next minute. Safe to rerun: what belongs to a task that goes on stays.
 """

@@ -99,7 +99,7 @@ def file_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     explain.add_argument("task", metavar="TASK", help="as in: bike_demand.train, or bike_demand.train.promote")
     choose(explain)
     reap = add(words, "reap", reap_command, "name containers, volumes and MLflow runs that jobs left behind, and why")
-    reap.add_argument("--remove", action="store_true", help="remove, or close, what two looks 20 s apart find")
+    reap.add_argument("--remove", action="store_true", help="remove, or close, what two looks 15 s apart find")
     choose(reap)
     replay = add(
         words, "replay", replay_command, "run a past run once more beside the real tables, and tell what differs"

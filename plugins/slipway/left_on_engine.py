@@ -1,6 +1,7 @@
 """Containers and volumes of jobs on one engine that nobody will come for, and their end."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,8 @@ from docker.errors import APIError, NotFound
 
 from slipway import reaping
 from slipway.container import Container, engine_time, moment
+from slipway.ended import Ended
+from slipway.following import LAST_LINES
 from slipway.reaping import Seen, Task
 from slipway.settings import Settings
 from slipway.task_states import States
@@ -27,6 +30,30 @@ class Left:
 
     def __str__(self) -> str:
         return f"{self.what} of {self.whose}: {self.why}"
+
+
+@dataclass(frozen=True)
+class Uncollected:
+    """How the container of a task ended that still lies on the engine; `last` is the end of its log."""
+
+    job: str
+    limit_bytes: int
+    ended: Ended
+    last: str
+
+
+@dataclass
+class Looked:
+    """What may go, in the order in which it goes; tasks whose containers stay; and how containers ended."""
+
+    left: list[Left] = field(default_factory=list)
+    kept: set[Task] = field(default_factory=set)
+    uncollected: dict[Task, Uncollected] = field(default_factory=dict)
+
+    def add(self, other: "Looked") -> None:
+        self.left += other.left
+        self.kept |= other.kept
+        self.uncollected |= other.uncollected
 
 
 def ours(deployed: Settings) -> list[str]:
@@ -69,17 +96,31 @@ def seconds_since(text: str, now: datetime) -> float:
     return (now - moment(text)).total_seconds()
 
 
-def look(client: docker.APIClient, deployed: Settings, states: States) -> tuple[list[Left], set[Task]]:
-    """What may go, and the tasks whose containers stay."""
-    left, kept = [], set()
+def look(client: docker.APIClient, deployed: Settings, states: States) -> Looked:
+    looked = Looked()
     for one in containers(client, deployed):
+        if one.status == "exited":
+            with suppress(NotFound):
+                looked.uncollected[one.task] = uncollected(client, one.id)
         if why := reaping.why_container(one, states):
-            left.append(Left(f"container {one.id[:12]}", str(one.task), why, ending(client, one.id)))
+            looked.left.append(Left(f"container {one.id[:12]}", str(one.task), why, ending(client, one.id)))
         else:
-            kept.add(one.task)
-    judged = ((one, reaping.why_volume(one, states)) for one in unused_volumes(client, deployed))
-    left += [Left(f"volume {one.id[:12]}", str(one.task), why, removing(client, one.id)) for one, why in judged if why]
-    return left, kept
+            looked.kept.add(one.task)
+    for one in unused_volumes(client, deployed):
+        if why := reaping.why_volume(one, states):
+            looked.left.append(Left(f"volume {one.id[:12]}", str(one.task), why, removing(client, one.id)))
+    return looked
+
+
+def uncollected(client: docker.APIClient, container: str) -> Uncollected:
+    """Raises NotFound where somebody collects it at this moment."""
+    found = Container(client, container)
+    shown = found.inspect()
+    state, job = shown["State"], shown["Config"]["Labels"].get("slipway.job", "job")
+    out_of_memory = state["OOMKilled"] and state["ExitCode"] != 0
+    last = client.logs(container, tail=LAST_LINES).decode(errors="replace")
+    ended = Ended(state["ExitCode"], found.outputs_text(), out_of_memory)
+    return Uncollected(job, shown["HostConfig"]["Memory"], ended, last)
 
 
 def ending(client: docker.APIClient, container: str) -> Callable[[], None]:

@@ -11,14 +11,14 @@ from requests import RequestException
 
 from slipway import engine_connection, left_on_engine, left_runs, tracking_address
 from slipway.errors import SlipwayError
-from slipway.left_on_engine import Left
+from slipway.left_on_engine import Left, Looked
+from slipway.mlflow_session import Session
 from slipway.pipelines import Pipeline
-from slipway.reaping import Task
 from slipway.settings import Settings
 from slipway.task_states import States, remembered
 
-# A worker whose task was just set to failed needs some seconds to end the job itself, and to say why.
-AGAIN_SECONDS = 20.0
+# A worker whose task was just set to failed, or whose job has just ended, needs some seconds to say why itself.
+AGAIN_SECONDS = 15.0
 FAULTS = (DockerException, RequestException, SlipwayError)
 
 Say = Callable[[str], None]
@@ -34,6 +34,7 @@ class Round:
     engines: dict[str, docker.APIClient] = field(default_factory=dict)
     engine_of: dict[str | None, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    opened: ExitStack = field(default_factory=ExitStack)
 
     def reap(self, say: Say, remove: bool = True) -> None:
         """Say what may go; with `remove` it goes, if a second look finds it too."""
@@ -56,11 +57,11 @@ class Round:
     @contextmanager
     def connected(self) -> Iterator[None]:
         """To this machine's engine and those that pipelines name; with the process runtime there is none."""
-        named = dict.fromkeys([None, *(one.keys.get("docker_conn_id") for one in self.pipelines)])
-        with ExitStack() as opened:
+        named = dict.fromkeys([None, *map(docker_of, self.pipelines)])
+        with self.opened:
             for name in named if self.deployed.runtime != "process" else ():
                 with self.noting():
-                    client = opened.enter_context(engine_connection.of(name).client())
+                    client = self.opened.enter_context(engine_connection.of(name).client())
                     self.engine_of[name] = client.info()["ID"]
                     self.engines[self.engine_of[name]] = client
             yield
@@ -76,22 +77,28 @@ class Round:
 
     def look(self) -> list[Left]:
         """What may go now, in the order in which it goes."""
-        states, looked = remembered(self.states), dict[str, set[Task]]()
-        left: list[Left] = []
+        states, answered, looked = remembered(self.states), set[str](), Looked()
         for engine, client in self.engines.items():
             with self.noting():
-                found, looked[engine] = left_on_engine.look(client, self.deployed, states)
-                left += found
+                looked.add(left_on_engine.look(client, self.deployed, states))
+                answered.add(engine)
         for pipeline in self.pipelines:
-            with self.noting():
-                left += self.runs_of(pipeline, states, looked)
-        return left
+            # An engine that does not answer may still hold the containers of a pipeline's runs.
+            if self.deployed.runtime == "process" or self.engine_of.get(docker_of(pipeline)) in answered:
+                with self.noting():
+                    looked.left += self.runs_of(pipeline, states, looked)
+        return looked.left
 
-    def runs_of(self, pipeline: Pipeline, states: States, looked: dict[str, set[Task]]) -> list[Left]:
-        """MLflow runs of a pipeline, but where its engine does not answer: that may hold their containers still."""
-        engine = self.engine_of.get(pipeline.keys.get("docker_conn_id"))
-        if self.deployed.runtime != "process" and engine not in looked:
-            return []
+    def runs_of(self, pipeline: Pipeline, states: States, looked: Looked) -> list[Left]:
         tracking = tracking_address.of_pipeline(pipeline)
-        kept = set[Task]().union(*looked.values())
-        return left_runs.look(tracking, pipeline, states, kept) if tracking else []
+        if tracking is None:
+            return []
+        session = Session(tracking, patience_seconds=0.0)
+        self.opened.callback(session.close)
+        return left_runs.look(session, pipeline, states, looked)
+
+
+def docker_of(pipeline: Pipeline) -> str | None:
+    """The connection of the engine that a pipeline's jobs run on; None is this machine's."""
+    found: str | None = pipeline.keys.get("docker_conn_id")
+    return found

@@ -72,6 +72,11 @@ class TrackedRun:
 
         Raises TrackingAwayError or TrackingRefusedError.
         """
+        self.end(closing)
+        self.settle()
+
+    def end(self, closing: Closing) -> None:
+        """Say how the job ended: the reason first, so that who sees that the run has ended sees why."""
         own = Found.of(self.session.ask("GET", f"{API}runs/get", params={"run_id": self.run_id})["run"])
         end_time = int(time.time() * 1000)
         # A job that has told of its own end has told all that it knows.
@@ -87,11 +92,10 @@ class TrackedRun:
         ]
         self.batch(metrics=metrics, tags=closing.tags)
         self.status(self.run_id, closing.status, end_time)
-        self.settle()
 
     def settle(self) -> None:
         """The run above, and the copies that an MLflow made late of a request that it seemed not to have heard."""
-        runs = search(self.session, self.experiment_id, dag_run_tags(self.inputs))
+        runs = search(self.session, self.experiment_id, tagged(dag_run_tags(self.inputs)))
         parents = [run for run in runs if is_parent(run)] or [Found(self.parent_id, "", 0, {}, "")]
         # Others may have begun with another one: the oldest is the one that all agree on.
         if parents[0].run_id != self.parent_id:
@@ -108,7 +112,7 @@ class TrackedRun:
         told = ""
         while (status := together(runs)) != told:
             self.status(self.parent_id, status, None if status == "RUNNING" else int(time.time() * 1000))
-            told, runs = status, search(self.session, self.experiment_id, dag_run_tags(self.inputs))
+            told, runs = status, search(self.session, self.experiment_id, tagged(dag_run_tags(self.inputs)))
 
     def status(self, run_id: str, status: str, end_time: int | None = None) -> None:
         ended = {} if end_time is None else {"end_time": end_time}
@@ -179,7 +183,7 @@ def experiment_of(session: Session, name: str) -> str:
 def found_or_made(session: Session, experiment_id: str, tags: Tags, name: str, about: Tags) -> Found:
     """The oldest run with these tags; MLflow has no unique key, so it is looked for again once it was made."""
     while True:
-        if found := search(session, experiment_id, tags):
+        if found := search(session, experiment_id, tagged(tags)):
             return found[0]
         made = {
             "experiment_id": experiment_id,
@@ -194,15 +198,16 @@ def found_or_made(session: Session, experiment_id: str, tags: Tags, name: str, a
             session.bear(error)
 
 
-def search(session: Session, experiment_id: str, tags: Tags) -> list[Found]:
-    """Runs with all of these tags, the oldest first."""
-    asked = {
-        "experiment_ids": [experiment_id],
-        "filter": " and ".join(f"tags.`{name}` = {quoted(value)}" for name, value in tags.items()),
-        "max_results": 1000,
-    }
+def search(session: Session, experiment_id: str, words: str) -> list[Found]:
+    """Runs that MLflow's filter language names, the oldest first."""
+    asked = {"experiment_ids": [experiment_id], "filter": words, "max_results": 1000}
     runs = (session.ask("POST", f"{API}runs/search", json=asked) or {}).get("runs", [])
     return sorted(map(Found.of, runs), key=lambda run: (run.start_time, run.run_id))
+
+
+def tagged(tags: Tags) -> str:
+    """The filter of runs with all of these tags."""
+    return " and ".join(f"tags.`{name}` = {quoted(value)}" for name, value in tags.items())
 
 
 def quoted(value: str) -> str:

@@ -2,10 +2,15 @@
 
 import json
 import time
+from contextlib import closing
 
+import httpx
 import pytest
 
 from slipway import left_runs, mlflow_rest, reaper, settings, tracking_address
+from slipway.ended import Ended
+from slipway.left_on_engine import Looked, Uncollected
+from slipway.mlflow_session import Session
 from slipway.pipelines import Pipeline
 from slipway.reaper import Round
 from slipway.reaping import Task
@@ -145,12 +150,6 @@ def test_a_parent_of_runs_that_ended_well_is_finished(deployed, runs):
     assert runs.statuses(parent) == ["FINISHED"]
 
 
-def test_a_run_that_has_just_begun_is_left(deployed, runs):
-    child = runs.child(age=20)
-    assert reap(deployed, runs, {"train": "failed"}) == []
-    assert runs.statuses(child) == ["RUNNING"]
-
-
 @pytest.mark.parametrize("airflow", ["", "http://localhost:80800/dags", "https://airflow.example.org/dags"])
 def test_a_run_of_another_airflow_is_left(deployed, runs, airflow):
     child = runs.child(airflow=airflow)
@@ -158,28 +157,63 @@ def test_a_run_of_another_airflow_is_left(deployed, runs, airflow):
     assert runs.statuses(child) == ["RUNNING"]
 
 
-def test_a_run_whose_container_stays_is_left(deployed, runs):
+@pytest.fixture
+def look(deployed, runs):
+    """What of this test's runs may be closed, as its task failed, by how its container is."""
+    with closing(Session(tracking_address.of_pipeline(PIPELINE))) as session:
+        yield lambda looked: left_runs.look(
+            session, PIPELINE, lambda _, run: {"train": "failed"} if run == runs.dag_run else None, looked
+        )
+
+
+def test_a_run_whose_container_stays_is_left(runs, look):
     child = runs.child()
-    tracking = tracking_address.of_pipeline(PIPELINE)
-    kept = {Task("bike.train", runs.dag_run, "train", "-1")}
-
-    def states(dag_id, run_id):
-        return {"train": "failed"} if run_id == runs.dag_run else None
-
-    assert left_runs.look(tracking, PIPELINE, states, kept) == []
-    (found,) = left_runs.look(tracking, PIPELINE, states, set())
+    assert look(Looked(kept={Task("bike.train", runs.dag_run, "train", "-1")})) == []
+    (found,) = look(Looked())
     assert child in found.what
 
 
-def test_a_job_that_closed_its_run_meanwhile_keeps_the_last_word(deployed, runs):
+def test_a_job_that_closed_its_run_meanwhile_keeps_the_last_word(runs, look):
     child = runs.child()
-    tracking = tracking_address.of_pipeline(PIPELINE)
-    (found,) = left_runs.look(
-        tracking, PIPELINE, lambda _, run: {"train": "failed"} if run == runs.dag_run else None, set()
-    )
+    (found,) = look(Looked())
     runs.end(child, "KILLED")
     found.remove()
     assert runs.told(child) == ("KILLED", {})
+
+
+def uncollected(runs, exit_code, outputs=None, out_of_memory=False, last=""):
+    """A container that stays, as its task may come back, and how it ended."""
+    task = Task("bike.train", runs.dag_run, "train", "-1")
+    ended = Ended(exit_code, outputs and json.dumps(outputs | {"closed": True}), out_of_memory)
+    return Looked(kept={task}, uncollected={task: Uncollected("train", 2**30, ended, last)})
+
+
+@pytest.mark.parametrize(
+    ("how", "kind", "error"),
+    [
+        ({"exit_code": 137, "out_of_memory": True}, "out_of_memory", "train: out of memory at its limit of 1.0 GiB"),
+        ({"exit_code": 137}, "killed", "train: killed (exit code 137) before it wrote its outputs.json"),
+        ({"exit_code": 65, "outputs": {"error": {"message": "no s3cr3t"}}}, "bad_data", "train: bad data: no ***"),
+    ],
+)
+def test_a_job_that_died_and_that_nobody_comes_for_tells_why(runs, look, monkeypatch, how, kind, error):
+    monkeypatch.setenv("AIRFLOW_VAR_SLIPWAY_SECRETS", json.dumps({"KEY": "s3cr3t"}))
+    child = runs.child()
+    (found,) = look(uncollected(runs, **how, last="reads s3cr3t\n"))
+    assert error in str(found)
+    found.remove()
+    status, words = runs.told(child)
+    assert (status, words["status"], words["failure_kind"]) == ("FAILED", "failed", kind)
+    assert words["error"].startswith(error)
+    asked = {"path": "slipway/log_tail.txt", "run_uuid": child}
+    assert httpx.get(f"{runs.url}/get-artifact", params=asked).text == "reads ***\n"
+
+
+@pytest.mark.parametrize("exit_code", [0, 99])
+def test_a_result_that_waits_for_the_next_try_is_left_with_its_run(runs, look, exit_code):
+    child = runs.child()
+    assert look(uncollected(runs, exit_code, {"status": "done"})) == []
+    assert runs.statuses(child) == ["RUNNING"]
 
 
 def test_a_run_id_with_a_quote_in_it_breaks_no_search(deployed, runs):

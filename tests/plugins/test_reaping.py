@@ -240,7 +240,7 @@ def test_an_engine_that_can_not_be_asked_is_told_and_the_others_are_reaped(engin
 @pytest.mark.containers
 def test_a_thing_that_goes_meanwhile_is_no_fault(engine, deployed, job):
     left = job("train")
-    (found,), _ = left_on_engine.look(engine, deployed, told("failed"))
+    (found,) = left_on_engine.look(engine, deployed, told("failed")).left
     engine.remove_container(left, v=True, force=True)
     found.remove()
 

@@ -164,7 +164,7 @@ def test_patience_has_an_end_and_a_stop_ends_it_at_once(mlflow, name):
 
 def test_what_mlflow_refuses_is_not_asked_again(mlflow):
     with pytest.raises(TrackingRefusedError, match=r"refuses /api/2.0/mlflow/runs/search"):
-        tracked.search(session(mlflow), "no-such-id", {"slipway.a b": "`"})
+        tracked.search(session(mlflow), "no-such-id", "tags.`a` ~ 1")
 
 
 @pytest.mark.parametrize("quote", ["'", '"'])
