@@ -124,7 +124,7 @@ def gone_of(name: str, version: int, table: DeltaTable | None) -> str | None:
         return f"the table {name} is gone"
     if table.version() != version:
         return f"{name}@v{version} is overwritten: its newest version is {table.version()}"
-    lost = table.repair(dry_run=True)["files_removed"]
+    lost = lake.lost_files(table)
     return f"{len(lost)} of the files of {name}@v{version} are gone" if lost else None
 
 

@@ -46,6 +46,7 @@ class Follower:
     def __post_init__(self) -> None:
         self.last: deque[str] = deque(maxlen=LAST_LINES)
         self.lines = {stream: Lines(self.secrets) for stream in STREAMS}
+        self.told_all: set[str] = set()
         self.answered = time.monotonic()
         self.runs_since: float | None = None
 
@@ -78,7 +79,7 @@ class Follower:
             self.show(LOOK_SECONDS[0])
             self.interrupted()
             now = time.monotonic()
-            if now - looked < (LOOK_SECONDS[0] if now - began < 20 else LOOK_SECONDS[1]):
+            if now - looked < (LOOK_SECONDS[0] if now - began < 20 else LOOK_SECONDS[1]) and not self.told_whole:
                 continue
             looked = now
             if self.looked_ended():
@@ -126,13 +127,21 @@ class Follower:
                 f"deadline: the container has had its {self.timeout_seconds} s: raise the job's limits.timeout_seconds"
             )
 
+    @property
+    def told_whole(self) -> bool:
+        """Whether the job's log is here to its end, which it is when its container has ended."""
+        return len(self.told_all) == len(STREAMS)
+
     def show(self, seconds: float) -> None:
         """Log what has come; wait so long for the first of it."""
         try:
             for _ in range(1000):
                 stream, chunk = self.chunks.get(timeout=seconds)
                 seconds = 0.001
-                self.tell(self.lines[stream].feed(chunk))
+                if chunk is None:
+                    self.told_all.add(stream)
+                else:
+                    self.tell(self.lines[stream].feed(chunk))
         except Empty:
             return
 
@@ -144,7 +153,7 @@ class Follower:
     def drain(self) -> None:
         """The rest of the log; a stream that hangs takes no result away."""
         until = time.monotonic() + DRAIN_SECONDS
-        while any(tail.is_alive() for tail in self.tails) and time.monotonic() < until:
+        while not self.told_whole and time.monotonic() < until:
             before = self.chunks.qsize()
             self.show(LOOK_SECONDS[0])
             until = time.monotonic() + DRAIN_SECONDS if before else until

@@ -14,7 +14,8 @@ from urllib3.exceptions import HTTPError
 from slipway.errors import EngineAwayError
 
 STREAMS = ("stdout", "stderr")
-Chunks = Queue[tuple[str, bytes]]
+# A stream's last chunk is None.
+Chunks = Queue[tuple[str, bytes | None]]
 BROKEN = (OSError, HTTPError, DockerException, RequestException, EngineAwayError)
 AGAIN_SECONDS = 0.5
 
@@ -57,6 +58,7 @@ class Tail(threading.Thread):
             except BROKEN:
                 self.client = None
             self.stopped.wait(AGAIN_SECONDS)
+        self.deliver(None)
         if self.client:
             self.client.close()
 
@@ -72,13 +74,13 @@ class Tail(threading.Thread):
     def wanted(self) -> dict[str, bool]:
         return {name: name == self.stream for name in STREAMS}
 
-    def deliver(self, chunk: bytes) -> None:
+    def deliver(self, chunk: bytes | None) -> None:
         while not self.stopped.is_set():
             try:
                 self.chunks.put((self.stream, chunk), timeout=1)
             except Full:
                 continue
-            self.delivered += len(chunk)
+            self.delivered += len(chunk or b"")
             return
 
     def is_running(self) -> bool:

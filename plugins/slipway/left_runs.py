@@ -8,7 +8,7 @@ from airflow.sdk.configuration import conf
 from slipway import job_inputs, reaping, tracked
 from slipway.ended import judge
 from slipway.failures import JobFailedError, JobRefusedError, NothingToDo
-from slipway.left_on_engine import Left, Looked, Uncollected
+from slipway.left_on_engine import Left, Looked
 from slipway.log_lines import redactor
 from slipway.mlflow_session import API, Session
 from slipway.pipelines import Pipeline

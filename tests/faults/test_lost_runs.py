@@ -1,4 +1,4 @@
-"""A job and its worker die at once: the reaper tells MLflow why, long before Airflow knows, and removes what is left."""
+"""A job and its worker die at once: the reaper tells MLflow why before Airflow knows, and removes what is left."""
 
 import os
 import signal
@@ -15,6 +15,8 @@ __all__ = ["client"]
 pytestmark = pytest.mark.containers
 DAG = "/dags/bike_demand.ingest"
 PROJECT = f"slipway-lost-{os.getpid()}"
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory, job_images):
     """An Airflow with its MLflow, and the reaper among its DAGs."""
