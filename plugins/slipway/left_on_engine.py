@@ -44,15 +44,20 @@ class Uncollected:
 
 @dataclass
 class Looked:
-    """What may go, in the order in which it goes; tasks whose containers stay; and how containers ended."""
+    """What may go, in the order in which it goes, and what is known of tasks by their containers.
+
+    `kept` are those whose containers stay, `late` those that are past their deadline, and how far.
+    """
 
     left: list[Left] = field(default_factory=list)
     kept: set[Task] = field(default_factory=set)
+    late: dict[Task, str] = field(default_factory=dict)
     uncollected: dict[Task, Uncollected] = field(default_factory=dict)
 
     def add(self, other: "Looked") -> None:
         self.left += other.left
         self.kept |= other.kept
+        self.late |= other.late
         self.uncollected |= other.uncollected
 
 
@@ -102,6 +107,8 @@ def look(client: docker.APIClient, deployed: Settings, states: States) -> Looked
         if one.status == "exited":
             with suppress(NotFound):
                 looked.uncollected[one.task] = uncollected(client, one.id)
+        if told := reaping.why_late(one):
+            looked.late[one.task] = told
         if why := reaping.why_container(one, states):
             looked.left.append(Left(f"container {one.id[:12]}", str(one.task), why, ending(client, one.id)))
         else:

@@ -7,7 +7,7 @@ from airflow.sdk.configuration import conf
 
 from slipway import job_inputs, reaping, tracked
 from slipway.ended import judge
-from slipway.failures import JobFailedError, JobRefusedError, NothingToDo
+from slipway.failures import DeadlineError, JobFailedError, JobRefusedError, NothingToDo
 from slipway.left_on_engine import Left, Looked
 from slipway.log_lines import redactor
 from slipway.mlflow_session import API, Session
@@ -48,10 +48,13 @@ def is_ours(run: Found) -> bool:
 
 
 def died(task: Task, pipeline: Pipeline, looked: Looked) -> tuple[str, Closing] | None:
-    """The typed reason of a job that failed and whose worker has not come for it.
+    """The typed reason of a job that failed, or has to be stopped, and whose worker has not come for it.
 
     None where its container is gone, goes on, or waits with a result for the next try.
     """
+    if told := looked.late.get(task):
+        error = DeadlineError(f"deadline: {told}, and no worker stopped it")
+        return str(error), Closing("FAILED", tags_of_failure(error))
     if (found := looked.uncollected.get(task)) is None:
         return None
     name = pipeline.keys.get("secrets_variable", job_inputs.SECRETS_VARIABLE)

@@ -64,14 +64,20 @@ def over(task: Task, states: States) -> str | None:
     return f"its task is {state}" if state in OVER else None
 
 
+def why_late(seen: Seen) -> str | None:
+    """How far a container is past its deadline; None where it is not."""
+    # One that has ended is a result that a next try collects, however late.
+    if seen.ran_seconds is None or seen.deadline_seconds is None:
+        return None
+    if seen.ran_seconds <= seen.deadline_seconds + MARGIN_SECONDS:
+        return None
+    return f"it has run for {seen.ran_seconds:.0f} s, and its deadline was {seen.deadline_seconds} s"
+
+
 def why_container(seen: Seen, states: States) -> str | None:
     """Why the container may go; None where it stays."""
-    late = -1.0
-    # One that has ended is a result that a next try collects, however late.
-    if seen.ran_seconds is not None and seen.deadline_seconds is not None:
-        late = seen.ran_seconds - seen.deadline_seconds - MARGIN_SECONDS
-    if late > 0:
-        return f"it has run for {seen.ran_seconds:.0f} s, and its deadline was {seen.deadline_seconds} s"
+    if late := why_late(seen):
+        return late
     if seen.status == "created" and seen.age_seconds < FRESH_SECONDS:
         return None
     return over(seen.task, states)

@@ -116,6 +116,12 @@ def test_a_table_whose_files_were_vacuumed_is_no_hit(lake: Lake) -> None:
     assert lake.look(past).why == "1 of the files of raw@v0 are gone"
 
 
+def test_files_of_days_with_odd_names_are_found(lake: Lake) -> None:
+    write_deltalake(lake.path("quarantine"), pa.table({"day": ["1 a/b %"], "x": [1.0]}), partition_by=["day"])
+    past = lake.past(tables={"quarantine": {"version": 0}})
+    assert lake.look(past).outputs is not None
+
+
 def test_another_output_that_was_overwritten_is_no_hit(lake: Lake) -> None:
     lake.write("quarantine")
     past = lake.past(tables={"quarantine": {"version": 0}})

@@ -209,6 +209,15 @@ def test_a_job_that_died_and_that_nobody_comes_for_tells_why(runs, look, monkeyp
     assert httpx.get(f"{runs.url}/get-artifact", params=asked).text == "reads ***\n"
 
 
+def test_a_job_that_runs_past_its_deadline_without_a_worker_tells_that(runs, look):
+    child = runs.child()
+    late = {Task("bike.train", runs.dag_run, "train", "-1"): "it has run for 90 s, and its deadline was 10 s"}
+    (found,) = look(Looked(late=late))
+    found.remove()
+    why = "deadline: it has run for 90 s, and its deadline was 10 s, and no worker stopped it"
+    assert runs.told(child) == ("FAILED", {"status": "failed", "error": why, "failure_kind": "deadline"})
+
+
 @pytest.mark.parametrize("exit_code", [0, 99])
 def test_a_result_that_waits_for_the_next_try_is_left_with_its_run(runs, look, exit_code):
     child = runs.child()

@@ -186,6 +186,8 @@ def test_a_container_past_its_deadline_goes_by_the_engines_clock(engine, deploye
     monkeypatch.setattr(reaping, "MARGIN_SECONDS", 0)
     late, kept = job("late", deadline=1), job("kept")
     time.sleep(1.5)
+    ((task, _),) = left_on_engine.look(engine, deployed, away).late.items()
+    assert task.task_id == "late"
     (line,), faults = reap(deployed, away)
     assert (line.startswith(f"removed container {late[:12]} of"), "its deadline was 1 s" in line, faults) == (
         True,
