@@ -84,6 +84,22 @@ def test_the_run_above_ends_with_the_last_of_its_own_and_fails_with_any(mlflow, 
     assert parents(mlflow, name)[0]["status"] == "FAILED"
 
 
+def test_a_task_whose_neighbour_ends_while_it_tells_the_run_above_leaves_that_ended(mlflow, name, monkeypatch):
+    one, two = (tracked.open_run(session(mlflow), inputs(name, task)) for task in ("train", "promote"))
+    tell, ended = one.status, []
+
+    def late(run_id, status, end_time=None):
+        # It has seen that the other one goes on, and says so after that has ended.
+        if run_id == one.parent_id and not ended:
+            ended.append(two.close(DONE))
+        tell(run_id, status, end_time)
+
+    monkeypatch.setattr(one, "status", late)
+    one.close(DONE)
+    assert len(ended) == 1
+    assert {run["status"] for run in mlflow.runs(name)} == {"FINISHED"}
+
+
 def test_tasks_that_begin_at_the_same_moment_agree_on_one_run_above(mlflow, name):
     together = threading.Barrier(6)
 
