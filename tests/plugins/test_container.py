@@ -57,6 +57,12 @@ def test_a_job_sees_allowed_names_secrets_as_files_and_its_image(in_docker, prob
     assert CANARY not in json.dumps(result)
 
 
+def test_a_log_is_over_with_its_job_and_not_when_the_patience_is(in_docker):
+    task = probe_task()
+    task.execute(context("done", Instance()))
+    assert task.follower.told_whole
+
+
 @pytest.mark.parametrize("ends", ["without outputs", "unclosed"])
 def test_a_container_without_a_closed_result_has_failed(in_docker, ends):
     assert "the contract is broken" in str(run_probe(ends)[0])

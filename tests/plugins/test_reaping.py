@@ -198,6 +198,17 @@ def test_a_container_past_its_deadline_goes_by_the_engines_clock(engine, deploye
 
 
 @pytest.mark.containers
+def test_how_a_job_ended_that_nobody_has_collected_is_told(engine, deployed, job):
+    ended, _ = job("train", ["sh", "-c", "echo the end; exit 3"], **{"slipway.job": "train"}), job("stays")
+    engine.wait(ended)
+    looked = left_on_engine.look(engine, deployed, away)
+    ((task, found),) = looked.uncollected.items()
+    assert (task.task_id, found.job, found.last) == ("train", "train", "the end\n")
+    assert (found.ended.exit_code, found.ended.outputs_text, found.ended.out_of_memory) == (3, None, False)
+    assert sorted(one.task_id for one in looked.kept) == ["stays", "train"]
+
+
+@pytest.mark.containers
 def test_a_container_that_was_only_made_is_left_to_who_fills_it(engine, deployed, job, monkeypatch):
     made = job("train", start=False)
     assert reap(deployed, gone) == ([], [])
