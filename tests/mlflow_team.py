@@ -2,15 +2,21 @@
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
 from slipway import contracts, mlflow_rest, reuse
 from slipway.contracts import Contract, Reuse
+from slipway.mlflow_session import Session
 from slipway.tracking_address import Tracking
 
 LIMITS = contracts.Limits(2**30, 1.0, 60)
 API = "/api/2.0/mlflow"
+
+
+def session(url: str) -> Session:
+    return Session(Tracking(url, url, None))
 
 
 def contract(given: Reuse | None) -> Contract:
@@ -32,9 +38,9 @@ class Team:
     experiment: str = ""
     clock: int = 1_764_000_000_000
 
-    @property
-    def tracking(self) -> Tracking:
-        return Tracking(self.url, self.url, None)
+    @cached_property
+    def session(self) -> Session:
+        return session(self.url)
 
     def ask(self, method: str, path: str, **body: Any) -> Any:
         return mlflow_rest.ask(self.url, method, f"{API}/{path}", json=body)
@@ -45,10 +51,10 @@ class Team:
         return {"pipeline": self.name, "parameters": self.parameters, "image": {"id": self.image}, "run": run}
 
     def parts(self, of: Contract) -> dict[str, Any]:
-        return reuse.parts(of, self.inputs, self.tracking)
+        return reuse.parts(of, self.inputs, self.session)
 
     def past(self, of: Contract) -> dict[str, Any] | None:
-        return reuse.past(of, self.inputs, self.parts(of), self.tracking)
+        return reuse.past(of, self.inputs, self.parts(of), self.session)
 
     def fingerprint(self, of: Contract) -> dict[str, Any]:
         return {"parts": self.parts(of), "past": self.past(of)}

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+from contextlib import closing
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ from slipway import engine_connection, labels, looking, mlflow_rest, reuse, sett
 from slipway.errors import UnknownRunError, UnknownTaskError
 from slipway.job_inputs import JobRequest
 from slipway.job_operator import JobOperator
+from slipway.mlflow_session import Session
 from slipway.tracking_address import Tracking
 
 SHOWN_CHARACTERS = 60
@@ -24,9 +26,10 @@ def lines(name: str) -> list[str]:
     """
     task = task_of(name)
     tracking = tracking_address.of(task.dag_id)
-    last = last_run(task, tracking)
-    request = request_of(task, last["inputs"].get("run") or {})
-    answer = answered(task, request, tracking)
+    with closing(Session(tracking)) as session:
+        last = last_run(task, tracking, session)
+        request = request_of(task, last["inputs"].get("run") or {})
+        answer = answered(task, request, session)
     changes = changed(last["parts"], answer["parts"], last["inputs"], request.inputs) if last["parts"] else []
     verdict = "would be skipped" if answer["hit"] else "would run"
     return [head(task, last), *(f"  {change}" for change in changes), f"{verdict}: {answer['why']}"]
@@ -63,10 +66,10 @@ def task_of(name: str) -> JobOperator:
     return found
 
 
-def last_run(task: JobOperator, tracking: Tracking) -> dict[str, Any]:
+def last_run(task: JobOperator, tracking: Tracking, session: Session) -> dict[str, Any]:
     """The task's newest run that ended well: ID, end, parts and inputs; empty where there is none."""
     tags = {"slipway.dag_id": task.dag_id, "slipway.task_id": task.task_id}
-    found = tracking.ask(lambda url: reuse.newest(url, tracking.login, task.pipeline.name, tags))
+    found = reuse.newest(session, task.pipeline.name, tags)
     if found is None:
         return {"run_id": "", "when": "", "parts": {}, "inputs": {}}
     parts = json.loads(found["tags"].get(reuse.FINGERPRINT) or "{}")
@@ -102,11 +105,11 @@ def request_of(task: JobOperator, last: dict[str, Any]) -> JobRequest:
     return task.request({"params": task.dag.params.dump(), "ti": instance, "dag_run": run}, image)
 
 
-def answered(task: JobOperator, request: JobRequest, tracking: Tracking) -> dict[str, Any]:
+def answered(task: JobOperator, request: JobRequest, session: Session) -> dict[str, Any]:
     """The whole of the parts, whether an older result stands for them, and why."""
     contract, inputs = task.contract, request.inputs
-    parts = reuse.parts(contract, inputs, tracking)
-    fingerprint = {"parts": parts, "past": reuse.past(contract, inputs, parts, tracking)}
+    parts = reuse.parts(contract, inputs, session)
+    fingerprint = {"parts": parts, "past": reuse.past(contract, inputs, parts, session)}
     if contract.reuse is None:
         return {"parts": parts, "hit": False, "why": f"jobs/{contract.job}/job.yaml has no reuse: it always runs"}
     if contract.reuse.needs_the_job:

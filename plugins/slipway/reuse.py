@@ -8,12 +8,10 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
-
-from slipway import mlflow_rest
 from slipway.contracts import Contract
-from slipway.errors import TrackingAwayError
-from slipway.tracking_address import Tracking
+from slipway.errors import TrackingAwayError, TrackingRefusedError
+from slipway.mlflow_session import API, Session
+from slipway.tracked import tagged
 
 Parts = dict[str, Any]
 FINGERPRINT, RECIPE = "slipway.fingerprint", "slipway.recipe"
@@ -21,16 +19,15 @@ OUTPUTS = "slipway/outputs.json"
 # These may move without the job being another one; everything else must be the same for a run to be looked at at all.
 MOVING = ("tables", "table_ids", "landing", "models")
 UNKNOWN = "unknown"
-ODD = (TrackingAwayError, httpx.HTTPError, KeyError, TypeError, ValueError, AttributeError)
-RUNS, MODEL = "/api/2.0/mlflow/runs/search", "/api/2.0/mlflow/registered-models/get"
+ODD = (TrackingAwayError, TrackingRefusedError, KeyError, TypeError, ValueError, AttributeError)
 
 
-def fingerprint(contract: Contract, inputs: dict[str, Any], tracking: Tracking | None) -> Parts | None:
+def fingerprint(contract: Contract, inputs: dict[str, Any], session: Session | None) -> Parts | None:
     """The parts that can be told before the job begins, and the older run that may stand; None without reuse."""
     if contract.reuse is None:
         return None
-    whole = parts(contract, inputs, tracking)
-    return {"parts": whole, "past": past(contract, inputs, whole, tracking)}
+    whole = parts(contract, inputs, session)
+    return {"parts": whole, "past": past(contract, inputs, whole, session)}
 
 
 def tags(whole: Parts | None) -> dict[str, str]:
@@ -38,7 +35,7 @@ def tags(whole: Parts | None) -> dict[str, str]:
     return {RECIPE: recipe(whole), FINGERPRINT: json.dumps(whole)} if whole else {}
 
 
-def parts(contract: Contract, inputs: dict[str, Any], tracking: Tracking | None) -> Parts:
+def parts(contract: Contract, inputs: dict[str, Any], session: Session | None) -> Parts:
     """Job, code and parameters, each parameter as the start of a hash; the models that the job's contract names."""
     image, given = inputs["image"], inputs["parameters"]
     whole: Parts = {
@@ -49,7 +46,7 @@ def parts(contract: Contract, inputs: dict[str, Any], tracking: Tracking | None)
     if given.get("window") == "interval":
         whole["interval"] = [inputs["run"].get("interval_start"), inputs["run"].get("interval_end")]
     if contract.reuse and (asked := models(contract, given)):
-        held = aliases(tracking, inputs["pipeline"])
+        held = aliases(session, inputs["pipeline"])
         whole["models"] = {name: version(name, held) for name in asked}
     return whole
 
@@ -76,28 +73,27 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def past(contract: Contract, inputs: dict[str, Any], whole: Parts, tracking: Tracking | None) -> dict[str, Any] | None:
+def past(contract: Contract, inputs: dict[str, Any], whole: Parts, session: Session | None) -> dict[str, Any] | None:
     """The newest run of the same recipe that ended well, and whose model still has its alias.
 
     An MLflow that is away, or answers oddly, knows of none: the job then just runs.
     """
     unknown = UNKNOWN in whole.get("models", {}).values()
-    if contract.reuse is None or tracking is None or inputs["parameters"].get("force") or unknown:
+    if contract.reuse is None or session is None or inputs["parameters"].get("force") or unknown:
         return None
     try:
-        return tracking.ask(lambda url: found(url, tracking.login, inputs["pipeline"], whole))
+        return found(session, inputs["pipeline"], whole)
     except ODD:
         return None
 
 
-def found(url: str, login: mlflow_rest.Login, pipeline: str, whole: Parts) -> dict[str, Any] | None:
+def found(session: Session, pipeline: str, whole: Parts) -> dict[str, Any] | None:
     same = {RECIPE: recipe(whole), "slipway.pipeline": pipeline, "slipway.job": whole["job"]}
-    run = newest(url, login, pipeline, same)
+    run = newest(session, pipeline, same)
     if run is None or FINGERPRINT not in run["tags"]:
         return None
-    of = {"path": OUTPUTS, "run_uuid": run["run_id"]}
-    outputs = mlflow_rest.ask(url, "GET", "/get-artifact", login, params=of)
-    if not isinstance(outputs, dict) or moved_on(url, login, pipeline, outputs.get("model"), whole):
+    outputs = session.once("GET", "/get-artifact", params={"path": OUTPUTS, "run_uuid": run["run_id"]})
+    if not isinstance(outputs, dict) or moved_on(session, pipeline, outputs.get("model"), whole):
         return None
     reused = outputs.get("reused") or made_by(run, outputs)
     return {
@@ -108,20 +104,21 @@ def found(url: str, login: mlflow_rest.Login, pipeline: str, whole: Parts) -> di
     }
 
 
-def newest(url: str, login: mlflow_rest.Login, pipeline: str, tags: dict[str, str]) -> dict[str, Any] | None:
-    """ID, end and tags of the pipeline's newest run that ended well and has these tags; values hold no quote."""
-    experiment = mlflow_rest.experiment_id(url, pipeline, login)
+def newest(session: Session, pipeline: str, tags: dict[str, str]) -> dict[str, Any] | None:
+    """ID, end and tags of the pipeline's newest run that ended well and has these tags.
+
+    Raises TrackingAwayError or TrackingRefusedError.
+    """
+    experiment = session.once("GET", f"{API}experiments/get-by-name", params={"experiment_name": pipeline})
     if experiment is None:
         return None
     asked = {
-        "experiment_ids": [experiment],
-        "filter": " and ".join(
-            ["attributes.status = 'FINISHED'", *(f"tags.`{name}` = '{value}'" for name, value in tags.items())]
-        ),
+        "experiment_ids": [experiment["experiment"]["experiment_id"]],
+        "filter": f"attributes.status = 'FINISHED' and {tagged(tags)}",
         "order_by": ["attributes.end_time DESC"],
         "max_results": 1,
     }
-    runs = (mlflow_rest.ask(url, "POST", RUNS, login, json=asked) or {}).get("runs", [])
+    runs = (session.once("POST", f"{API}runs/search", json=asked) or {}).get("runs", [])
     return next((told(run) for run in runs), None)
 
 
@@ -138,27 +135,27 @@ def made_by(run: dict[str, Any], outputs: dict[str, Any]) -> dict[str, str]:
     return who | {"nothing_to_do": str(outputs.get("reason"))} if skipped else who
 
 
-def moved_on(url: str, login: mlflow_rest.Login, pipeline: str, model: dict[str, Any] | None, whole: Parts) -> bool:
+def moved_on(session: Session, pipeline: str, model: dict[str, Any] | None, whole: Parts) -> bool:
     """Whether the model of an older run is no longer what its outputs call it."""
     asked = whole.get("models", {})
     if not model or str(model["version"]) in asked:
         return False
-    held = asked if model["alias"] in asked else held_aliases(url, login, pipeline)
+    held = asked if model["alias"] in asked else held_aliases(session, pipeline)
     return bool(held.get(model["alias"]) != model["version"])
 
 
-def aliases(tracking: Tracking | None, pipeline: str) -> dict[str, int] | None:
+def aliases(session: Session | None, pipeline: str) -> dict[str, int] | None:
     """The version behind each alias of the pipeline's model; None where MLflow is away or answers oddly."""
-    if tracking is None:
+    if session is None:
         return None
     try:
-        return tracking.ask(lambda url: held_aliases(url, tracking.login, pipeline))
+        return held_aliases(session, pipeline)
     except ODD:
         return None
 
 
-def held_aliases(url: str, login: mlflow_rest.Login, pipeline: str) -> dict[str, int]:
-    answer = mlflow_rest.ask(url, "GET", MODEL, login, params={"name": pipeline}) or {}
+def held_aliases(session: Session, pipeline: str) -> dict[str, int]:
+    answer = session.once("GET", f"{API}registered-models/get", params={"name": pipeline}) or {}
     return {one["alias"]: int(one["version"]) for one in answer.get("registered_model", {}).get("aliases", [])}
 
 

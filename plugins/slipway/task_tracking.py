@@ -26,7 +26,6 @@ class TaskTracking:
     """The MLflow run of one try of a task; without an MLflow every word is in vain, and no harm."""
 
     def __init__(self, tracking: Tracking | None, interrupted: Callable[[], None], log: Log) -> None:
-        self.address = tracking
         self.session = Session(tracking, interrupted) if tracking else None
         self.log = log
         self.inputs: dict[str, Any] = {}
@@ -38,7 +37,7 @@ class TaskTracking:
 
         Where something has to, `inputs` tells the job what to compare.
         """
-        fingerprint = reuse.fingerprint(contract, inputs, self.address)
+        fingerprint = reuse.fingerprint(contract, inputs, self.session)
         if fingerprint is None:
             return None
         self.parts = fingerprint["parts"]

@@ -1,11 +1,10 @@
 """Which older run may stand for a task, asked of a real MLflow."""
 
 import pytest
-from mlflow_team import PROMOTE, TRAIN, Team, contract
+from mlflow_team import PROMOTE, TRAIN, Team, contract, session
 
 from slipway import contracts, reuse, settings
 from slipway.contracts import Reuse
-from slipway.tracking_address import Tracking
 
 
 @pytest.fixture
@@ -110,7 +109,7 @@ def test_outputs_that_are_none_are_no_past(team, text):
 
 
 def test_an_mlflow_that_is_away_knows_of_no_past_and_no_alias():
-    away = Tracking("http://127.0.0.1:9", "http://127.0.0.1:9", None)
+    away = session("http://127.0.0.1:9")
     inputs = Team("").inputs
     parts = reuse.parts(PROMOTE, inputs, away)
     assert parts["models"] == {"challenger": "unknown", "champion": "unknown"}
@@ -121,7 +120,7 @@ def test_an_mlflow_that_is_away_knows_of_no_past_and_no_alias():
 def test_aliases_that_nobody_could_tell_are_equal_to_none(team):
     parts = team.parts(PROMOTE) | {"models": {"challenger": "unknown", "champion": "unknown"}}
     team.ran(PROMOTE, DONE, models=parts["models"])
-    assert reuse.past(PROMOTE, team.inputs, parts, team.tracking) is None
+    assert reuse.past(PROMOTE, team.inputs, parts, team.session) is None
 
 
 def test_a_move_that_the_run_made_itself_is_no_news(team):
