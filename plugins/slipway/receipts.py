@@ -58,7 +58,7 @@ class Receipt:
         known = self.figures
         words = [
             f"{name} {known[f'{name}_seconds']:.1f} s"
-            for name in ("queue", "start", "run", "collect", "cpu")
+            for name in ("start", "run", "collect", "cpu")
             if f"{name}_seconds" in known
         ]
         peak = known.get("peak_memory_bytes", 0)
