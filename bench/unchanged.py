@@ -14,12 +14,20 @@ from typing import Any
 
 from slipway import settings
 from slipway.embedded import demo, deployment
+from slipway.settings import Settings
 
 
 def free_port() -> str:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return str(listener.getsockname()[1])
+
+
+def chain(pipeline: str, deployed: Settings) -> list[dict[str, Any]]:
+    """Raises DemoFailedError unless all of it ended well."""
+    ended = demo.followed(pipeline, False, "docker", deployed)
+    demo.check(ended, deployed)
+    return ended
 
 
 def told(name: str, chain: list[dict[str, Any]]) -> tuple[float, float]:
@@ -37,13 +45,13 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="slipway-bench-") as state:
         os.environ |= {"SLIPWAY_STATE": state, "SLIPWAY_PROJECT": "slipway-bench", "SLIPWAY_RUNTIME": "docker"}
-        os.environ |= {"MLFLOW_PORT": free_port()}
+        # Whatever lake and network the checkout's .env names, these are the benchmark's own.
+        own = {"SLIPWAY_LAKE_VOLUME": "slipway-bench-lake", "SLIPWAY_NETWORK": "slipway-bench"}
+        os.environ |= own | {"MLFLOW_PORT": free_port()}
         deployed = settings.read()
         try:
-            first, _ = told("first", demo.followed(options.pipeline, False, "docker", deployed))
-            later = [
-                told("again", demo.followed(options.pipeline, False, "docker", deployed)) for _ in range(options.again)
-            ]
+            first, _ = told("first", chain(options.pipeline, deployed))
+            later = [told("again", chain(options.pipeline, deployed)) for _ in range(options.again)]
         finally:
             deployment.stop(deployed, volumes=True)
     whole, ingest = (statistics.median(side) / first for side in zip(*later, strict=True))

@@ -39,7 +39,7 @@ class Ended:
         """outputs.json, or None where it is absent, unreadable or lacks its closing mark."""
         try:
             outputs = json.loads(self.outputs_text or "null")
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         if not isinstance(outputs, dict) or outputs.get("closed") is not True:
             return None
@@ -66,12 +66,13 @@ def judge(ended: Ended, job: str, limit_bytes: int) -> dict[str, Any]:
         raise NothingToDo(f"{job}: nothing to do: {outputs.get('reason')}", outputs)
     if ended.exit_code == 0:
         return outputs
-    raise failure(ended.exit_code, outputs.get("error") or {}, job)
+    raise failure(ended.exit_code, outputs.get("error"), job)
 
 
-def failure(exit_code: int, error: dict[str, Any], job: str) -> JobFailedError | JobRefusedError:
-    """What the job itself says went wrong."""
-    says, word = error.get("message", "no message"), MEANING.get(exit_code, f"exit code {exit_code}")
+def failure(exit_code: int, error: Any, job: str) -> JobFailedError | JobRefusedError:
+    """What the job itself says went wrong; a job in any language may have written a bare text."""
+    says = (error.get("message") if isinstance(error, dict) else error) or "no message"
+    word = MEANING.get(exit_code, f"exit code {exit_code}")
     return BY_EXIT_CODE.get(exit_code, ExitCodeError)(f"{job}: {word}: {says}")
 
 

@@ -43,6 +43,14 @@ class Tail(threading.Thread):
         self.attached = self.client.attach(self.container, wanted["stdout"], wanted["stderr"], stream=True, logs=False)
 
     def run(self) -> None:
+        try:
+            self.follow()
+        finally:
+            self.deliver(None)
+            if self.client:
+                self.client.close()
+
+    def follow(self) -> None:
         with suppress(*BROKEN):
             for chunk in self.attached or ():
                 self.deliver(chunk)
@@ -58,9 +66,6 @@ class Tail(threading.Thread):
             except BROKEN:
                 self.client = None
             self.stopped.wait(AGAIN_SECONDS)
-        self.deliver(None)
-        if self.client:
-            self.client.close()
 
     def stored(self) -> Iterable[bytes]:
         """The stream from the engine's own log, without what was delivered already, and then as it comes."""

@@ -133,7 +133,7 @@ class JobOperator(ResumableJobMixin, DockerOperator):
         try:
             networks.join(self.engine, made.id, self.contract, deployed)
             # Whoever holds the container's name is the only one who makes this task's run.
-            self.tracking.open(request.inputs)
+            self.tracking.open(request.inputs, made.id)
             made.fill(request)
             self.raise_if_asked_to_end()
             self.follower = self.follow(made, request, deployed)
@@ -169,7 +169,7 @@ class JobOperator(ResumableJobMixin, DockerOperator):
             self.clamped()
             request = self.request(context, {})
             self.follower = self.follow(found, request, settings.read())
-            self.tracking.adopt(request.inputs)
+            self.tracking.adopt(request.inputs, found.id)
         self.outputs = outputs = self.concluded(found, self.follower)
         return outputs
 

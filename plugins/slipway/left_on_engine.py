@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from tarfile import TarError
 from typing import Any
 
 import docker
@@ -36,6 +37,7 @@ class Left:
 class Uncollected:
     """How the container of a task ended that still lies on the engine; `last` is the end of its log."""
 
+    container: str
     job: str
     limit_bytes: int
     ended: Ended
@@ -46,12 +48,12 @@ class Uncollected:
 class Looked:
     """What may go, in the order in which it goes, and what is known of tasks by their containers.
 
-    `kept` are those whose containers stay, `late` those that are past their deadline, and how far.
+    `kept` are those whose containers stay, `late` the containers that are past their deadline, and how far.
     """
 
     left: list[Left] = field(default_factory=list)
     kept: set[Task] = field(default_factory=set)
-    late: dict[Task, str] = field(default_factory=dict)
+    late: dict[Task, tuple[str, str]] = field(default_factory=dict)
     uncollected: dict[Task, Uncollected] = field(default_factory=dict)
 
     def add(self, other: "Looked") -> None:
@@ -59,6 +61,11 @@ class Looked:
         self.kept |= other.kept
         self.late |= other.late
         self.uncollected |= other.uncollected
+
+    def hold(self, pipeline: str) -> None:
+        """Take the containers of a pipeline that have ended off what may go."""
+        held = {str(task) for task in self.uncollected if task.dag_id.rpartition(".")[0] == pipeline}
+        self.left = [one for one in self.left if one.whose not in held]
 
 
 def ours(deployed: Settings) -> list[str]:
@@ -105,10 +112,11 @@ def look(client: docker.APIClient, deployed: Settings, states: States) -> Looked
     looked = Looked()
     for one in containers(client, deployed):
         if one.status == "exited":
-            with suppress(NotFound):
+            # Collected at this moment, or not to be read: nobody can tell how it ended, and all else is looked at.
+            with suppress(APIError, TarError, KeyError):
                 looked.uncollected[one.task] = uncollected(client, one.id)
         if told := reaping.why_late(one):
-            looked.late[one.task] = told
+            looked.late[one.task] = (one.id, told)
         if why := reaping.why_container(one, states):
             looked.left.append(Left(f"container {one.id[:12]}", str(one.task), why, ending(client, one.id)))
         else:
@@ -122,12 +130,14 @@ def look(client: docker.APIClient, deployed: Settings, states: States) -> Looked
 def uncollected(client: docker.APIClient, container: str) -> Uncollected:
     """Raises NotFound where somebody collects it at this moment."""
     found = Container(client, container)
+    text = found.outputs_text()
+    last = client.logs(container, tail=LAST_LINES).decode(errors="replace")
+    # Last: without the container its text was none.
     shown = found.inspect()
     state, job = shown["State"], shown["Config"]["Labels"].get("slipway.job", "job")
     out_of_memory = state["OOMKilled"] and state["ExitCode"] != 0
-    last = client.logs(container, tail=LAST_LINES).decode(errors="replace")
-    ended = Ended(state["ExitCode"], found.outputs_text(), out_of_memory)
-    return Uncollected(job, shown["HostConfig"]["Memory"], ended, last)
+    ended = Ended(state["ExitCode"], text, out_of_memory)
+    return Uncollected(container, job, shown["HostConfig"]["Memory"], ended, last)
 
 
 def ending(client: docker.APIClient, container: str) -> Callable[[], None]:

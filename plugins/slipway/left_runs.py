@@ -7,6 +7,7 @@ from airflow.sdk.configuration import conf
 
 from slipway import job_inputs, reaping, tracked
 from slipway.ended import judge
+from slipway.errors import SlipwayError
 from slipway.failures import DeadlineError, JobFailedError, JobRefusedError, NothingToDo
 from slipway.left_on_engine import Left, Looked
 from slipway.log_lines import redactor
@@ -18,6 +19,7 @@ from slipway.task_tracking import tags_of_failure
 from slipway.tracked import Closing, Found, TrackedRun
 
 GONE_WELL = ("success", "skipped")
+OF_A_TRY = (tracked.TRIES, tracked.CONTAINER)
 
 
 def look(session: Session, pipeline: Pipeline, states: States, looked: Looked) -> list[Left]:
@@ -33,7 +35,7 @@ def look(session: Session, pipeline: Pipeline, states: States, looked: Looked) -
     left = {}
     for run in mine:
         task = reaping.task_of(run.tags)
-        if task and (found := died(task, pipeline, looked) or deserted(task, states, looked)):
+        if task and (found := died(task, run, pipeline, looked) or deserted(task, states, looked)):
             why, closing = found
             end = ending(session, experiment_id, run, closing)
             left[run.run_id] = Left(f"MLflow run {run.run_id}", str(task), why, end, "close")
@@ -47,15 +49,19 @@ def is_ours(run: Found) -> bool:
     return bool(run.tags.get("slipway.airflow_url", "").startswith(f"{address}/"))
 
 
-def died(task: Task, pipeline: Pipeline, looked: Looked) -> tuple[str, Closing] | None:
+def died(task: Task, run: Found, pipeline: Pipeline, looked: Looked) -> tuple[str, Closing] | None:
     """The typed reason of a job that failed, or has to be stopped, and whose worker has not come for it.
 
-    None where its container is gone, goes on, or waits with a result for the next try.
+    None where its container is gone, goes on, waits with a result for the next try, or is not the one that the run is
+    of: a newer try may run on another engine.
     """
-    if told := looked.late.get(task):
+    own = run.tags.get(tracked.CONTAINER)
+    late, told = looked.late.get(task, ("", ""))
+    if told and late[:12] == own:
         error = DeadlineError(f"deadline: {told}, and no worker stopped it")
         return str(error), Closing("FAILED", tags_of_failure(error))
-    if (found := looked.uncollected.get(task)) is None:
+    found = looked.uncollected.get(task)
+    if found is None or found.container[:12] != own:
         return None
     name = pipeline.keys.get("secrets_variable", job_inputs.SECRETS_VARIABLE)
     secrets = tuple(job_inputs.variable(name).values())
@@ -84,9 +90,16 @@ def deserted(task: Task, states: States, looked: Looked) -> tuple[str, Closing] 
 
 def ending(session: Session, experiment_id: str, run: Found, closing: Closing) -> Callable[[], None]:
     def end() -> None:
-        # A job that was stopped a moment ago may have closed it with a better reason.
-        if status(session, run.run_id) == "RUNNING":
-            TrackedRun(session, {}, experiment_id, run.run_id, "").end(closing)
+        now = told_now(session, run.run_id)
+        # A job that was stopped a moment ago may have closed it with a better reason, or a new try have begun.
+        if now is None or now.status != "RUNNING" or any(now.tags.get(name) != run.tags.get(name) for name in OF_A_TRY):
+            return
+        doomed = TrackedRun(session, {}, experiment_id, run.run_id, "")
+        try:
+            doomed.end(closing)
+        except SlipwayError:
+            # The reason counts for more than the end of a log.
+            doomed.end(replace(closing, artifacts={}))
 
     return end
 
@@ -108,13 +121,14 @@ def left_parent(
 
     def close() -> None:
         told = tracked.together(below())
-        if told != "RUNNING" and status(session, run.run_id) == "RUNNING":
+        now = told_now(session, run.run_id)
+        if told != "RUNNING" and now and now.status == "RUNNING":
             TrackedRun(session, {}, experiment_id, run.run_id, "").end(Closing(told, {}))
 
     return Left(f"MLflow run {run.run_id}", f"{dag_id}, {run_id}", "all tasks of that DAG run are over", close, "close")
 
 
-def status(session: Session, run: str) -> str | None:
+def told_now(session: Session, run: str) -> Found | None:
     """None where the run was deleted meanwhile."""
     found = session.ask("GET", f"{API}runs/get", params={"run_id": run})
-    return found and str(found["run"]["info"]["status"])
+    return Found.of(found["run"]) if found else None

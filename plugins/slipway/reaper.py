@@ -87,6 +87,9 @@ class Round:
             if self.deployed.runtime == "process" or self.engine_of.get(docker_of(pipeline)) in answered:
                 with self.noting():
                     looked.left += self.runs_of(pipeline, states, looked)
+                    continue
+            # Only its container knows how a job ended, so it stays until MLflow was told.
+            looked.hold(pipeline.name)
         return looked.left
 
     def runs_of(self, pipeline: Pipeline, states: States, looked: Looked) -> list[Left]:

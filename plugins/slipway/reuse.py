@@ -93,7 +93,7 @@ def found(session: Session, pipeline: str, whole: Parts) -> dict[str, Any] | Non
     if run is None or FINGERPRINT not in run["tags"]:
         return None
     outputs = session.once("GET", "/get-artifact", params={"path": OUTPUTS, "run_uuid": run["run_id"]})
-    if not isinstance(outputs, dict) or moved_on(session, pipeline, outputs.get("model"), whole):
+    if not outputs or not isinstance(outputs, dict) or moved_on(session, pipeline, outputs.get("model"), whole):
         return None
     reused = outputs.get("reused") or made_by(run, outputs)
     return {

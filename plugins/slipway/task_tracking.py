@@ -49,24 +49,24 @@ class TaskTracking:
         self.open(inputs)
         return Ended(NOTHING_TO_DO if older["status"] == "nothing_to_do" else 0, json.dumps(older))
 
-    def open(self, inputs: dict[str, Any]) -> None:
-        """Make or reopen the run, and tell the job of it.
+    def open(self, inputs: dict[str, Any], container: str = "") -> None:
+        """Make or reopen the run, and tell the job of it, and it of the job's container.
 
         Raises what keeps MLflow from being told: a job whose run nobody can find is not begun.
         """
         self.inputs = inputs
         if self.session:
-            self.run = tracked.open_run(self.session, inputs)
+            self.run = tracked.open_run(self.session, inputs, container)
             inputs["mlflow"] = self.run.identity
 
-    def adopt(self, inputs: dict[str, Any]) -> None:
+    def adopt(self, inputs: dict[str, Any], container: str = "") -> None:
         """The run of a job that goes on already; where MLflow is away it is found when the job has ended."""
         self.inputs = inputs
         if self.session is None:
             return
         patience, self.session.patience_seconds = self.session.patience_seconds, ADOPTION_SECONDS
         try:
-            self.open(inputs)
+            self.open(inputs, container)
         except SlipwayError as error:
             self.log(f"MLflow is not told yet that this try has taken over: {error}")
         self.session.patience_seconds = patience

@@ -14,8 +14,11 @@ from slipway.mlflow_session import API, PROXIED, Session
 Tags = dict[str, str]
 PARENT = "mlflow.parentRunId"
 TRIES = "slipway.tries"
+# The container that this run's job is in, by the start of its ID; a run whose job is a process has none.
+CONTAINER = "slipway.container"
+ERROR, KIND = "slipway.error", "slipway.failure_kind"
 # What a run says of its end, and must not say of the try that goes on.
-OF_THE_END = ("slipway.status", "slipway.error", "slipway.reason", "slipway.failure_kind")
+OF_THE_END = ("slipway.status", ERROR, "slipway.reason", KIND)
 # What the run of a DAG run is told of its tasks.
 OF_BOTH = ("slipway.pipeline", "slipway.airflow_url")
 LONGEST_TAG, LONGEST_PARAMETER = 5000, 6000
@@ -79,19 +82,27 @@ class TrackedRun:
         """Say how the job ended: the reason first, so that who sees that the run has ended sees why."""
         own = Found.of(self.session.ask("GET", f"{API}runs/get", params={"run_id": self.run_id})["run"])
         end_time = int(time.time() * 1000)
-        # A job that has told of its own end has told all that it knows.
-        told = "slipway.status" in own.tags
+        # A job that has told of its own end has told all that it knows; a reaper, which names a kind, knew less.
+        told = "slipway.status" in own.tags and KIND not in own.tags
         for name, text in (closing.artifacts if told else closing.texts | closing.artifacts).items():
             self.upload(own.artifact_uri, name, text)
         if not told:
             # An older try may have told them in other words.
             with suppress(TrackingRefusedError):
                 self.batch(params=closing.parameters)
+        if closing.status == "FINISHED":
+            self.forget(own, (ERROR, KIND))
         metrics = [
             {"key": name, "value": value, "timestamp": end_time, "step": 0} for name, value in closing.metrics.items()
         ]
         self.batch(metrics=metrics, tags=closing.tags)
         self.status(self.run_id, closing.status, end_time)
+
+    def forget(self, own: Found, names: tuple[str, ...]) -> None:
+        """Remove what an earlier end said."""
+        for name in names:
+            if name in own.tags:
+                self.session.ask("POST", f"{API}runs/delete-tag", json={"run_id": own.run_id, "key": name})
 
     def settle(self) -> None:
         """The run above, and the copies that an MLflow made late of a request that it seemed not to have heard."""
@@ -133,8 +144,10 @@ class TrackedRun:
         self.session.ask("PUT", path, content=text.encode(), headers={"Content-Type": "application/octet-stream"})
 
 
-def open_run(session: Session, inputs: dict[str, Any]) -> TrackedRun:
+def open_run(session: Session, inputs: dict[str, Any], container: str = "") -> TrackedRun:
     """The run of this task instance, made where no older try has; it is RUNNING, and so is that of its DAG run.
+
+    `container` is the ID of the one that its job is in.
 
     Raises TrackingAwayError, TrackingRefusedError or SettingsError.
     """
@@ -150,19 +163,17 @@ def open_run(session: Session, inputs: dict[str, Any]) -> TrackedRun:
     }
     own = found_or_made(session, experiment_id, identity_tags(inputs), f"{inputs['job']}{when}", about)
     run = TrackedRun(session, inputs, experiment_id, own.run_id, parent.run_id)
-    reopen(run, own, parent)
+    reopen(run, own, parent, container)
     return run
 
 
-def reopen(run: TrackedRun, own: Found, parent: Found) -> None:
+def reopen(run: TrackedRun, own: Found, parent: Found, container: str) -> None:
     """Forget how older tries ended, and count this one."""
-    for name in OF_THE_END:
-        if name in own.tags:
-            run.session.ask("POST", f"{API}runs/delete-tag", json={"run_id": own.run_id, "key": name})
+    run.forget(own, OF_THE_END)
     tries = [text for text in own.tags.get(TRIES, "").split(",") if text]
     this = str(run.inputs["run"]["try_number"])
-    if this not in tries:
-        run.batch(tags={TRIES: ",".join([*tries, this])})
+    now = {TRIES: ",".join(dict.fromkeys([*tries, this]))}
+    run.batch(tags=now | ({CONTAINER: container[:12]} if container else {}))
     for one in (own, parent):
         if one.status != "RUNNING":
             run.status(one.run_id, "RUNNING")

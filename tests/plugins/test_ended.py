@@ -27,6 +27,11 @@ def test_exit_0_without_the_closing_mark_is_a_failure():
         judge(ended(0, {"status": "done"}), "train", GIB2)
 
 
+def test_a_result_that_is_nested_beyond_reading_is_a_failure():
+    with pytest.raises(JobFailedError, match="without its closing mark"):
+        judge(Ended(0, "[" * 200_000), "train", GIB2)
+
+
 def test_exit_0_with_half_a_file_is_a_failure():
     with pytest.raises(JobFailedError, match="without its closing mark"):
         judge(Ended(0, '{"status": "do'), "train", GIB2)

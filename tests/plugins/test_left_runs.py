@@ -17,6 +17,7 @@ from slipway.reaping import Task
 
 API = "/api/2.0/mlflow"
 HERE = "http://localhost:8080/dags/bike.train/runs/one"
+CONTAINER = 8 * "c0ffee42"
 PIPELINE = Pipeline("bike", settings.ROOT, {})
 
 
@@ -185,7 +186,7 @@ def uncollected(runs, exit_code, outputs=None, out_of_memory=False, last=""):
     """A container that stays, as its task may come back, and how it ended."""
     task = Task("bike.train", runs.dag_run, "train", "-1")
     ended = Ended(exit_code, outputs and json.dumps(outputs | {"closed": True}), out_of_memory)
-    return Looked(kept={task}, uncollected={task: Uncollected("train", 2**30, ended, last)})
+    return Looked(kept={task}, uncollected={task: Uncollected(CONTAINER, "train", 2**30, ended, last)})
 
 
 @pytest.mark.parametrize(
@@ -194,11 +195,12 @@ def uncollected(runs, exit_code, outputs=None, out_of_memory=False, last=""):
         ({"exit_code": 137, "out_of_memory": True}, "out_of_memory", "train: out of memory at its limit of 1.0 GiB"),
         ({"exit_code": 137}, "killed", "train: killed (exit code 137) before it wrote its outputs.json"),
         ({"exit_code": 65, "outputs": {"error": {"message": "no s3cr3t"}}}, "bad_data", "train: bad data: no ***"),
+        ({"exit_code": 3, "outputs": {"error": "a bare text"}}, "exit_code", "train: exit code 3: a bare text"),
     ],
 )
 def test_a_job_that_died_and_that_nobody_comes_for_tells_why(runs, look, monkeypatch, how, kind, error):
     monkeypatch.setenv("AIRFLOW_VAR_SLIPWAY_SECRETS", json.dumps({"KEY": "s3cr3t"}))
-    child = runs.child()
+    child = runs.child(container=CONTAINER[:12])
     (found,) = look(uncollected(runs, **how, last="reads s3cr3t\n"))
     assert error in str(found)
     found.remove()
@@ -210,17 +212,33 @@ def test_a_job_that_died_and_that_nobody_comes_for_tells_why(runs, look, monkeyp
 
 
 def test_a_job_that_runs_past_its_deadline_without_a_worker_tells_that(runs, look):
-    child = runs.child()
-    late = {Task("bike.train", runs.dag_run, "train", "-1"): "it has run for 90 s, and its deadline was 10 s"}
-    (found,) = look(Looked(late=late))
+    child = runs.child(container=CONTAINER[:12])
+    task, far = Task("bike.train", runs.dag_run, "train", "-1"), "it has run for 90 s, and its deadline was 10 s"
+    assert look(Looked(kept={task}, late={task: ("another", far)})) == []
+    (found,) = look(Looked(late={task: (CONTAINER, far)}))
     found.remove()
     why = "deadline: it has run for 90 s, and its deadline was 10 s, and no worker stopped it"
     assert runs.told(child) == ("FAILED", {"status": "failed", "error": why, "failure_kind": "deadline"})
 
 
+def test_a_container_of_an_older_try_on_another_engine_ends_no_run(runs, look):
+    child = runs.child(container="0123456789ab")
+    assert look(uncollected(runs, 137)) == []
+    assert runs.statuses(child) == ["RUNNING"]
+
+
+@pytest.mark.parametrize("tag", ["slipway.tries", "slipway.container"])
+def test_a_try_that_begins_after_the_look_keeps_its_run(runs, look, tag):
+    child = runs.child(container=CONTAINER[:12], tries="1")
+    (found,) = look(uncollected(runs, 137))
+    runs.post("runs/set-tag", run_id=child, key=tag, value="1,2")
+    found.remove()
+    assert runs.statuses(child) == ["RUNNING"]
+
+
 @pytest.mark.parametrize("exit_code", [0, 99])
 def test_a_result_that_waits_for_the_next_try_is_left_with_its_run(runs, look, exit_code):
-    child = runs.child()
+    child = runs.child(container=CONTAINER[:12])
     assert look(uncollected(runs, exit_code, {"status": "done"})) == []
     assert runs.statuses(child) == ["RUNNING"]
 

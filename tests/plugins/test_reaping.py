@@ -1,15 +1,17 @@
 """What the reaper takes and what it leaves, on a real engine; states of tasks are given as they would be told."""
 
+import json
 import time
 from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 import small_images
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 from docker.types import Mount
 
 from slipway import left_on_engine, reaper, reaping, settings
+from slipway.container import Container
 from slipway.pipelines import Pipeline
 from slipway.reaper import Round
 from slipway.reaping import Seen, Task
@@ -206,6 +208,34 @@ def test_how_a_job_ended_that_nobody_has_collected_is_told(engine, deployed, job
     assert (task.task_id, found.job, found.last) == ("train", "train", "the end\n")
     assert (found.ended.exit_code, found.ended.outputs_text, found.ended.out_of_memory) == (3, None, False)
     assert sorted(one.task_id for one in looked.kept) == ["stays", "train"]
+
+
+@pytest.mark.containers
+def test_a_container_that_can_not_be_read_keeps_nothing_else_from_being_looked_at(engine, deployed, job, monkeypatch):
+    odd, left = job("odd", ["true"]), job("train")
+    engine.wait(odd)
+
+    def broken(self):
+        raise APIError("no such disk")
+
+    monkeypatch.setattr(Container, "outputs_text", broken)
+    looked = left_on_engine.look(engine, deployed, lambda *_: {"odd": "failed", "train": "failed"})
+    assert looked.uncollected == {}
+    assert {one.what for one in looked.left} == {f"container {one[:12]}" for one in (odd, left)}
+
+
+@pytest.mark.containers
+def test_a_job_that_died_stays_until_mlflow_was_told(engine, deployed, job, airflow_db, monkeypatch):
+    ended, left = job("ended", ["false"]), job("train")
+    engine.wait(ended)
+    monkeypatch.setenv("AIRFLOW_VAR_SLIPWAY_ENV", json.dumps({"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}))
+    states = {"ended": "failed", "train": "failed"}
+    lines, faults = reap(deployed, lambda *_: states, pipelines=[Pipeline("bike", settings.ROOT, {})])
+    assert [line.split()[2] for line in lines] == [left[:12]]
+    assert "did not answer" in faults[0]
+    monkeypatch.setenv("AIRFLOW_VAR_SLIPWAY_ENV", "{}")
+    lines, faults = reap(deployed, lambda *_: states, pipelines=[Pipeline("bike", settings.ROOT, {})])
+    assert ([line.split()[2] for line in lines], faults) == ([ended[:12]], [])
 
 
 @pytest.mark.containers

@@ -76,6 +76,17 @@ def test_a_retry_takes_the_same_run_and_forgets_how_the_first_try_ended(mlflow, 
     assert not {"slipway.error", "slipway.status", "slipway.failure_kind"} & own["tags"].keys()
 
 
+def test_a_worker_has_the_last_word_over_a_reaper_that_took_it_for_dead(mlflow, name):
+    run = tracked.open_run(session(mlflow), inputs(name), container=64 * "a")
+    (own,) = mlflow.runs(name, task_id="train")
+    assert own["tags"]["slipway.container"] == 12 * "a"
+    run.end(FAILED)
+    run.close(DONE)
+    (own,) = mlflow.runs(name, task_id="train")
+    assert (own["status"], own["params"], own["tags"]["slipway.status"]) == ("FINISHED", {"days": "3"}, "done")
+    assert not {"slipway.error", "slipway.failure_kind"} & own["tags"].keys()
+
+
 def test_the_run_above_ends_with_the_last_of_its_own_and_fails_with_any(mlflow, name):
     one, two = (tracked.open_run(session(mlflow), inputs(name, task)) for task in ("train", "promote"))
     one.close(FAILED)
